@@ -1,0 +1,125 @@
+/*
+ * The bytes that have arrived and the application has not read, with those that came ahead of a gap (RFC 9293
+ * 3.10.7.4, SHLD-31). Every byte has one place: block positions follow from stream positions, so filling a
+ * gap moves nothing and overlapping segments cost no memory twice. Of bytes that arrive twice the first that
+ * was accepted stays.
+ *
+ * In order: [begin, end). Ahead: ranges behind gaps, sorted, in one block of the pool that exists only while
+ * there are any. Each range knows its last block, so that the place of a new byte is found by a binary search
+ * over ranges, never by walking blocks. Blocks exist only where bytes are, but for one that was reserved at
+ * `end`.
+ *
+ * All blocks stand in one list in stream order. Their bases differ by multiples of the payload: the grid on
+ * which bytes have their places; it starts anew when the last block goes. Of a block, owner_word is the
+ * payload.
+ */
+#ifndef ESTAB_BASE_RECV_QUEUE_H
+#define ESTAB_BASE_RECV_QUEUE_H
+
+#include <stdbool.h>
+
+#include "base/pool.h"
+#include "base/slice.h"
+
+/* How many recent ranges are remembered in the order of arrival, for SACK blocks (RFC 2018 section 4). */
+#define RECV_QUEUE_RECENT 4
+
+struct recv_range {
+    tcp_seq begin;
+    tcp_seq end;
+    struct block *last; /* the block that holds end - 1 */
+};
+
+/* Lies in the data of one block. */
+struct recv_ahead {
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t recent_count;
+    tcp_seq recent[RECV_QUEUE_RECENT]; /* a position inside each range that grew last, newest first */
+    struct recv_range range[];
+};
+
+struct recv_queue {
+    struct block *head;  /* the first of all blocks; holds begin, when there is any byte in order */
+    struct block *tail;  /* the last block with in-order bytes (or the one reserved after it), or NULL */
+    struct block *ahead; /* struct recv_ahead, or NULL */
+    tcp_seq begin;
+    tcp_seq end;
+};
+
+enum recv_verdict {
+    RECV_IN_ORDER,  /* `end` moved, maybe over ranges that were ahead */
+    RECV_AHEAD,     /* stored behind a gap */
+    RECV_DUPLICATE, /* nothing in it was new */
+    RECV_NO_MEMORY, /* nothing or only part could be kept (pool or range table full); what was in order and
+                       fitted has moved `end` */
+};
+
+#pragma GCC visibility push(hidden)
+
+void recv_queue_init(struct recv_queue *queue, tcp_seq start);
+void recv_queue_free(struct recv_queue *queue, struct pool *pool);
+
+#pragma GCC visibility pop
+
+static inline uint32_t recv_queue_readable(const struct recv_queue *queue)
+{
+    return seq_diff(queue->end, queue->begin);
+}
+
+#pragma GCC visibility push(hidden)
+
+/*
+ * Stores `length` bytes (> 0) whose first has position `from`. The caller has trimmed them to the window, so
+ * that begin - 2^30 < from and from + length < begin + 2^30; the part before `end` is ignored here.
+ */
+enum recv_verdict recv_queue_insert(struct recv_queue *queue, struct pool *pool, tcp_seq from,
+                                    const uint8_t *data, uint32_t length);
+
+/*
+ * Contiguous room (never 0) for in-order bytes at `end` (the fast path: copy and checksum in one pass, then
+ * commit at once). NULL when ahead ranges exist or the pool is empty. Without a commit the next insert takes
+ * the same room; a queue that is empty gives the block back at recv_queue_consume() of 0 bytes.
+ */
+uint8_t *recv_queue_reserve(struct recv_queue *queue, struct pool *pool, uint32_t *length);
+void recv_queue_commit(struct recv_queue *queue, uint32_t length);
+
+/*
+ * Copies up to `length` readable bytes starting `offset` bytes behind begin; removes nothing. Returns the
+ * number copied.
+ */
+uint32_t recv_queue_copy(const struct recv_queue *queue, uint32_t offset, uint8_t *data, uint32_t length);
+
+/* Readable bytes from the front as slices. Returns their number. */
+unsigned recv_queue_slices(const struct recv_queue *queue, struct slice *slices, unsigned max);
+
+/* Removes `length` <= recv_queue_readable() bytes from the front. */
+void recv_queue_consume(struct recv_queue *queue, struct pool *pool, uint32_t length);
+
+/* Drops every range ahead (RFC 2018 section 8 allows it) and returns the number of bytes lost. */
+uint32_t recv_queue_shed_ahead(struct recv_queue *queue, struct pool *pool);
+
+#pragma GCC visibility pop
+
+static inline bool recv_queue_has_ahead(const struct recv_queue *queue)
+{
+    return queue->ahead != NULL;
+}
+
+#pragma GCC visibility push(hidden)
+
+/*
+ * The ranges ahead, each once, at most max: those that grew last, newest first, then (RFC 2018 section 4: as
+ * many as possible) others that are not remembered, the furthest first. Returns their number.
+ */
+unsigned recv_queue_recent(const struct recv_queue *queue, tcp_seq (*edges)[2], unsigned max);
+
+/* Bytes held ahead, over all ranges. */
+uint32_t recv_queue_ahead_bytes(const struct recv_queue *queue);
+
+/* Every invariant of the queue; for tests and conn_check(). */
+bool recv_queue_check(const struct recv_queue *queue, const struct pool *pool);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * Every invariant of a stack, walked in full: for tests, simulation and fuzzing after each call. It names the first that does not hold.
+ */
+#include "stack/stack.h"
+#include "tcp/timers.h"
+
+struct tally {
+    uint32_t connections;
+    uint32_t in_table;
+    uint32_t blocks;
+};
+
+static uint32_t chain_length(const struct block *block)
+{
+    uint32_t n = 0;
+    for (; block != NULL; block = block->next) {
+        n++;
+    }
+    return n;
+}
+
+static const char *check_conn(const struct estab_stack *stack, const struct conn *conn)
+{
+    const char *wrong = conn_check(&conn->tcp, &stack->pool);
+    if (wrong != NULL) {
+        return wrong;
+    }
+    uint64_t due = tcp_timers_next(&conn->tcp);
+    if (due != UINT64_MAX && timers_get(&stack->timers, conn_index(stack, conn)) > due) {
+        return "the stack's deadline of a connection is not later than its own";
+    }
+    bool found_by_flow = conn->tcp.state != ESTAB_CLOSED && conn->tcp.state != ESTAB_TIME_WAIT;
+    if (found_by_flow != conn->in_table) {
+        return "a connection is in the table in every state but CLOSED and TIME-WAIT";
+    }
+    if (conn->in_table) {
+        struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
+        if (flow_find(stack, &key, flow_hash(stack, &key)) != conn_index(stack, conn)) {
+            return "a connection is found by its flow";
+        }
+    }
+    return NULL;
+}
+
+static const char *check_conns(const struct estab_stack *stack, struct tally *tally)
+{
+    for (uint32_t i = 0; i < stack->conn_fresh; i++) {
+        const struct conn *conn = &stack->conns[i];
+        if (!conn->in_use) {
+            continue;
+        }
+        const char *wrong = check_conn(stack, conn);
+        if (wrong != NULL) {
+            return wrong;
+        }
+        tally->connections++;
+        tally->in_table += conn->in_table;
+        tally->blocks += chain_length(conn->tcp.snd.head) + chain_length(conn->tcp.rcv.head) +
+                         (conn->tcp.rcv.ahead != NULL);
+    }
+    return NULL;
+}
+
+static const char *check_time_waits(const struct estab_stack *stack)
+{
+    uint32_t n = 0;
+    uint64_t last = 0;
+    for (uint32_t i = stack->time_wait_first; i != NONE; i = stack->time_waits[i].next) {
+        const struct time_wait *tw = &stack->time_waits[i];
+        if (tw->deadline_ns < last) {
+            return "TIME-WAIT records stand in the order of their ends";
+        }
+        if (tw->tcp.state != ESTAB_TIME_WAIT) {
+            return "a TIME-WAIT record is in TIME-WAIT";
+        }
+        last = tw->deadline_ns;
+        n++;
+    }
+    return n == stack->time_wait_count ? NULL : "every TIME-WAIT record waits for its end";
+}
+
+const char *estab_check(const estab_stack *stack)
+{
+    struct tally tally = {0};
+    const char *wrong = check_conns(stack, &tally);
+    if (wrong == NULL) {
+        wrong = check_time_waits(stack);
+    }
+    if (wrong == NULL) {
+        wrong = ip_check(stack->ip);
+    }
+    if (wrong != NULL) {
+        return wrong;
+    }
+    if (tally.connections != stack->conn_count) {
+        return "connections are counted";
+    }
+    if (tally.in_table + stack->time_wait_count != stack->table.count) {
+        return "the table holds connections and TIME-WAIT records, no more";
+    }
+    return tally.blocks + ip_blocks_used(stack->ip) == stack->pool.used ? NULL : "no block is lost";
+}

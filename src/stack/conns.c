@@ -1,0 +1,186 @@
+/* Records of connections: where they come from, their handles, and the table that finds them by their flow. */
+#include "base/assert.h"
+#include "base/mem.h"
+#include "stack/stack.h"
+
+/* ---- records ---- */
+
+struct conn *conn_new(struct estab_stack *stack)
+{
+    struct conn *conn;
+    uint32_t generation = 1;
+    if (stack->conn_free != NONE) {
+        conn = &stack->conns[stack->conn_free];
+        stack->conn_free = conn->output_next;
+        generation = conn->generation + 1 == 0 ? 1 : conn->generation + 1;
+    } else if (stack->conn_fresh < stack->settings.max_connections) {
+        conn = &stack->conns[stack->conn_fresh++];
+    } else {
+        stack->counters.no_memory++;
+        return NULL;
+    }
+    memset(conn, 0, sizeof *conn);
+    const struct settings *s = &stack->settings;
+    const struct tcp_conn_defaults defaults = {
+        .cc = s->cc[0],
+        .keep_idle_ns = s->keep_idle_ns,
+        .keep_interval_ns = s->keep_interval_ns,
+        .user_timeout_ns = s->user_timeout_ns,
+        .rcv_limit = s->receive_buffer,
+        .snd_limit = s->send_buffer,
+        .keep_count = s->keep_count,
+        .timestamps = s->timestamps,
+        .window_scale = s->window_scale,
+        .sack = s->sack,
+    };
+    conn_init(&conn->tcp, &defaults);
+    conn->generation = generation;
+    conn->in_use = true;
+    conn->partner = conn->output_next = conn->ready_next = conn->queue_next = NONE;
+    stack->conn_count++;
+    return conn;
+}
+
+/* A record that still stands in a queue is given back by the last one that lets go of it, so that nothing is searched. */
+void conn_recycle(struct estab_stack *stack, struct conn *conn)
+{
+    if (!conn->in_use && !conn->in_output && !conn->in_ready && !conn->in_queue) {
+        conn->output_next = stack->conn_free;
+        stack->conn_free = conn_index(stack, conn);
+    }
+}
+
+void conn_delete(struct estab_stack *stack, struct conn *conn)
+{
+    ESTAB_ASSERT(conn->in_use);
+    conn_leave_table(stack, conn);
+    port_unbind(stack, conn);
+    conn_free_queues(&conn->tcp, &stack->pool);
+    timers_remove(&stack->timers, conn_index(stack, conn));
+    conn->in_use = false;
+    stack->conn_count--;
+    conn_recycle(stack, conn);
+}
+
+estab_conn conn_handle(const struct estab_stack *stack, const struct conn *conn)
+{
+    return (uint64_t)conn->generation << 32 | (conn_index(stack, conn) + 1);
+}
+
+struct conn *conn_of(const struct estab_stack *stack, estab_conn handle)
+{
+    uint32_t index = (uint32_t)handle - 1;
+    if (index >= stack->conn_fresh) {
+        return NULL;
+    }
+    struct conn *conn = &stack->conns[index];
+    bool valid = conn->in_use && conn->generation == (uint32_t)(handle >> 32) && !conn->tcp.released && !conn->has_parent;
+    return valid ? conn : NULL;
+}
+
+/* ---- the table ---- */
+
+void flow_words_of(const struct flow_key *key, struct flow_words *words)
+{
+    const uint8_t *l = key->local.b;
+    const uint8_t *r = key->remote.b;
+    words->w[0] = (uint64_t)get_be32(l) << 32 | get_be32(l + 4);
+    words->w[1] = (uint64_t)get_be32(l + 8) << 32 | get_be32(l + 12);
+    words->w[2] = (uint64_t)get_be32(r) << 32 | get_be32(r + 4);
+    words->w[3] = (uint64_t)get_be32(r + 8) << 32 | get_be32(r + 12);
+    words->w[4] = (uint64_t)key->local_port << 16 | key->remote_port;
+}
+
+uint32_t flow_hash(const struct estab_stack *stack, const struct flow_key *key)
+{
+    if (ip_addr_is_v4(&key->local) && ip_addr_is_v4(&key->remote)) {
+        uint64_t words[2] = {(uint64_t)get_be32(key->local.b + 12) << 32 | get_be32(key->remote.b + 12),
+                             (uint64_t)key->local_port << 16 | key->remote_port};
+        return (uint32_t)siphash13(&stack->table_key, words, 2);
+    }
+    struct flow_words words;
+    flow_words_of(key, &words);
+    return (uint32_t)siphash13(&stack->table_key, words.w, 5);
+}
+
+static bool conn_has_key(const struct conn *conn, const struct flow_key *key)
+{
+    return conn->local_port == key->local_port && conn->remote_port == key->remote_port &&
+           ip_addr_eq(&conn->remote, &key->remote) && ip_addr_eq(&conn->local, &key->local);
+}
+
+static bool record_has_key(const struct time_wait *tw, const struct flow_key *key)
+{
+    return tw->local_port == key->local_port && tw->remote_port == key->remote_port &&
+           ip_addr_eq(&tw->remote, &key->remote) && ip_addr_eq(&tw->local, &key->local);
+}
+
+uint32_t flow_find(const struct estab_stack *stack, const struct flow_key *key, uint32_t hash)
+{
+    uint32_t position = table_home(&stack->table, hash);
+    for (;;) {
+        uint32_t id = table_next(&stack->table, hash, &position);
+        if (id == TABLE_NONE) {
+            return TABLE_NONE;
+        }
+        bool match = (id & TIME_WAIT_ID) ? record_has_key(&stack->time_waits[id & ~TIME_WAIT_ID], key)
+                                         : conn_has_key(&stack->conns[id], key);
+        if (match) {
+            return id;
+        }
+    }
+}
+
+void conn_enter_table(struct estab_stack *stack, struct conn *conn)
+{
+    ESTAB_ASSERT(!conn->in_table);
+    struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
+    conn->hash = flow_hash(stack, &key);
+    table_insert(&stack->table, conn->hash, conn_index(stack, conn));
+    conn->in_table = true;
+    if (conn->tcp.state == ESTAB_LISTEN && conn->local_port == 0) {
+        stack->wildcard_ports++;
+    }
+}
+
+void conn_leave_table(struct estab_stack *stack, struct conn *conn)
+{
+    if (conn->in_table) {
+        table_remove(&stack->table, conn->hash, conn_index(stack, conn));
+        conn->in_table = false;
+        if (conn->local_port == 0) {
+            stack->wildcard_ports--;
+        }
+    }
+}
+
+static struct conn *listener_with(const struct estab_stack *stack, const struct ip_addr *local, uint16_t port)
+{
+    struct flow_key key = {.local = *local, .local_port = port};
+    uint32_t id = flow_find(stack, &key, flow_hash(stack, &key));
+    return id == TABLE_NONE || (id & TIME_WAIT_ID) ? NULL : &stack->conns[id];
+}
+
+/* The most special first: its address and port, any address of its family, any address; then those for every port. */
+struct conn *listener_find(const struct estab_stack *stack, const struct flow_key *key)
+{
+    static const struct ip_addr any;
+    static const uint8_t zero[4];
+    const struct ip_addr any_v4 = ip_addr_v4(zero);
+    bool v4 = ip_addr_is_v4(&key->local);
+    uint16_t port = key->local_port;
+    for (unsigned round = 0; round < 2; round++) {
+        struct conn *conn = listener_with(stack, &key->local, port);
+        if (conn == NULL && v4) {
+            conn = listener_with(stack, &any_v4, port);
+        }
+        if (conn == NULL) {
+            conn = listener_with(stack, &any, port);
+        }
+        if (conn != NULL || stack->wildcard_ports == 0) {
+            return conn;
+        }
+        port = 0;
+    }
+    return NULL;
+}

@@ -1,0 +1,291 @@
+/*
+ * Packets out: what this host owes the link (ARP, ICMP), segments for no connection, then connections in turn. A segment's text is copied once, summed on the way, or not at
+ * all where the driver gathers slices.
+ */
+#include "base/assert.h"
+#include "base/mem.h"
+#include "stack/stack.h"
+#include "tcp/output.h"
+#include "tcp/timers.h"
+#include "wire/checksum.h"
+
+#define BURST 16      /* packets of one connection before the next has its turn */
+#define MAX_SLICES 64 /* of one packet's text */
+
+static void leave_checksum(struct estab_packet *packet, uint8_t *field, uint64_t pseudo, uint32_t start)
+{
+    uint16_t folded = checksum_fold(pseudo);
+    memcpy(field, &folded, 2);
+    packet->flags = ESTAB_PACKET_CHECKSUM_PARTIAL;
+    packet->checksum_start = (uint16_t)start;
+    packet->checksum_offset = 16;
+}
+
+void frame_finish(struct estab_stack *stack, struct estab_packet *packet, const struct frame *frame)
+{
+    bool v6 = !ip_addr_is_v4(&frame->key->local);
+    uint32_t at = ip_path_header(frame->path, v6);
+    uint32_t segment = frame->header_length + frame->text_length;
+    uint8_t *header = packet->data + at;
+    uint64_t pseudo = checksum_pseudo(&frame->key->local, &frame->key->remote, IP_PROTOCOL_TCP) + checksum_length(segment);
+    packet->flags = 0;
+    if (ip_interface(stack->ip, frame->path->interface)->checksum_offload) {
+        leave_checksum(packet, header + 16, pseudo, at);
+    } else {
+        checksum_put(header + 16, pseudo + checksum_sum(header, frame->header_length) + frame->text_sum);
+    }
+    struct ip_header_fields fields = {
+        .source = frame->key->local,
+        .destination = frame->key->remote,
+        .payload_length = segment,
+        .flow_label = frame->flow_label,
+        .protocol = IP_PROTOCOL_TCP,
+        .hop_limit = frame->hop_limit,
+        .traffic_class = frame->traffic_class,
+        .dont_fragment = true, /* R7323-40, RFC 1191 */
+    };
+    ip_path_write(stack->ip, frame->path, &fields, packet->data);
+    packet->header_length = (uint16_t)(at + frame->header_length);
+    packet->length = at + segment - (packet->slice_count > 0 ? frame->text_length : 0);
+    packet->interface = frame->path->interface;
+}
+
+/* ---- text ---- */
+
+static unsigned text_slices(struct conn *conn, const struct tcp_plan *plan, struct slice *slices)
+{
+    return plan->length == 0 ? 0 : send_queue_slices(&conn->tcp.snd, plan->seq, plan->length, slices, MAX_SLICES);
+}
+
+/* Copies the text behind the headers; returns its sum where software makes the checksum. */
+static uint64_t copy_text(uint8_t *to, const struct slice *slices, unsigned count, bool sum_it)
+{
+    uint64_t sum = 0;
+    uint32_t done = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!sum_it) {
+            memcpy(to + done, slices[i].data, slices[i].length);
+        } else {
+            uint64_t run = checksum_copy(to + done, slices[i].data, slices[i].length);
+            sum = (done & 1) ? checksum_add_odd(sum, run) : sum + run;
+        }
+        done += (uint32_t)slices[i].length;
+    }
+    return sum;
+}
+
+static uint64_t refer_text(struct estab_packet *packet, const struct slice *slices, unsigned count, bool sum_it)
+{
+    uint64_t sum = 0;
+    uint32_t done = 0;
+    for (unsigned i = 0; i < count; i++) {
+        packet->slices[i] = (struct estab_slice){slices[i].data, slices[i].length};
+        if (sum_it) {
+            uint64_t run = checksum_sum(slices[i].data, slices[i].length);
+            sum = (done & 1) ? checksum_add_odd(sum, run) : sum + run;
+        }
+        done += (uint32_t)slices[i].length;
+    }
+    packet->slice_count = (uint16_t)count;
+    return sum;
+}
+
+/* ---- one segment of a connection ---- */
+
+static void trace_output(struct estab_stack *stack, const struct conn *conn, const struct tcp_segment *seg,
+                         const struct tcp_plan *plan)
+{
+    if (!trace_on(&stack->trace)) {
+        return;
+    }
+    conn_context(stack, conn, stack->tcp.now);
+    struct estab_trace *record = trace_add(&stack->trace, stack->tcp.now, ESTAB_TRACE_SEGMENT_OUT);
+    if (record != NULL) {
+        record->state = record->state_after = conn->tcp.state;
+        record->reason = plan->reason;
+        trace_segment_fields(&record->segment, seg, (seg->flags & TCP_SYN) ? 0 : conn->tcp.rcv_shift);
+    }
+}
+
+static void describe(const struct estab_stack *stack, const struct conn *conn, const struct tcp_plan *plan,
+                     struct estab_packet *packet)
+{
+    packet->conn = conn_handle(stack, conn);
+    packet->state_before = packet->state_after = conn->tcp.state;
+    packet->reason = plan->reason;
+    packet->gso_size = plan->length > plan->segment_size ? (uint16_t)plan->segment_size : 0;
+}
+
+static void build(struct estab_stack *stack, struct conn *conn, const struct tcp_plan *plan, struct estab_packet *packet)
+{
+    struct tcp_segment seg = {.source_port = conn->local_port, .destination_port = conn->remote_port};
+    struct slice slices[MAX_SLICES];
+    struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
+    tcp_output_segment(&conn->tcp, plan, &seg);
+    struct frame frame = {
+        .path = &conn->path,
+        .key = &key,
+        .flow_label = conn->flow_label,
+        .text_length = plan->length,
+        .hop_limit = conn->hop_limit != 0 ? conn->hop_limit : stack->settings.hop_limit,
+        .traffic_class = (uint8_t)(conn->dscp << 2),
+    };
+    uint8_t *header = packet->data + ip_path_header(&conn->path, !ip_addr_is_v4(&conn->local));
+    frame.header_length = tcp_header_write(header, &seg);
+    bool sum_it = !ip_interface(stack->ip, conn->path.interface)->checksum_offload;
+    unsigned count = text_slices(conn, plan, slices);
+    packet->slice_count = 0;
+    if (packet->slices != NULL && count > 0 && count <= packet->slice_capacity) {
+        frame.text_sum = refer_text(packet, slices, count, sum_it);
+    } else {
+        frame.text_sum = copy_text(header + frame.header_length, slices, count, sum_it);
+    }
+    frame_finish(stack, packet, &frame);
+    describe(stack, conn, plan, packet);
+    trace_output(stack, conn, &seg, plan);
+}
+
+/* Text of one packet: what the interface can cut, what the driver's room or our slices can hold. */
+static uint32_t most_text(const struct estab_stack *stack, const struct conn *conn, const struct estab_packet *packet)
+{
+    const struct estab_interface *interface = ip_interface(stack->ip, conn->path.interface);
+    uint32_t most = interface->gso_max;
+    uint32_t slices = packet->slices == NULL ? 0 : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity : MAX_SLICES;
+    uint32_t gathered = slices > 1 ? (slices - 1) * pool_payload(&stack->pool) : 0;
+    uint32_t copied = packet->capacity > 128 ? packet->capacity - 128 : 0;
+    uint32_t limit = gathered > copied ? gathered : copied;
+    return most < limit ? most : limit;
+}
+
+/* The way to the peer, found again where routes or neighbours have changed. */
+static enum ip_path_state path_state(struct estab_stack *stack, struct conn *conn)
+{
+    if (!ip_path_valid(stack->ip, &conn->path) && conn_find_path(stack, conn, stack->tcp.now) != 0) {
+        return IP_PATH_FAILED;
+    }
+    return ip_path_resolve(stack->ip, stack->tcp.now, &conn->path);
+}
+
+static void note_unreachable(struct conn *conn)
+{
+    if (conn->tcp.soft_error != -ESTAB_EHOSTUNREACH && conn->tcp.soft_errors) {
+        conn->tcp.events |= ESTAB_SOFT_ERROR;
+    }
+    conn->tcp.soft_error = -ESTAB_EHOSTUNREACH;
+}
+
+bool conn_pull(struct estab_stack *stack, struct conn *conn, struct estab_packet *packet)
+{
+    struct tcp_plan plan;
+    struct tcp_conn *c = &conn->tcp;
+    struct tcp_context *ctx = &stack->tcp;
+    if (!tcp_output_decide(c, ctx, most_text(stack, conn, packet), &plan)) {
+        tcp_output_idle(c, ctx, &plan);
+        return false;
+    }
+    enum ip_path_state state = path_state(stack, conn);
+    if (state != IP_PATH_READY) {
+        conn->parked = state == IP_PATH_WAIT;
+        if (state == IP_PATH_FAILED) {
+            note_unreachable(conn);
+            c->owed &= OWED_ACK_LATER; /* lost, as on the wire: the timer tries again */
+        }
+        tcp_timers_on_blocked(c, ctx);
+        return false;
+    }
+    build(stack, conn, &plan, packet);
+    if (plan.flags & TCP_ACK && c->ack_reason == ESTAB_REASON_ACK) {
+        ip_path_confirm(stack->ip, ctx->now, &conn->path);
+    }
+    tcp_output_sent(c, ctx, &plan);
+    return true;
+}
+
+/* ---- in turn ---- */
+
+static struct conn *output_pop(struct estab_stack *stack)
+{
+    struct conn *conn = &stack->conns[stack->output.head];
+    stack->output.head = conn->output_next;
+    if (stack->output.head == NONE) {
+        stack->output.tail = NONE;
+    }
+    conn->in_output = false;
+    stack->burst = 0;
+    return conn;
+}
+
+static void park(struct estab_stack *stack, struct conn *conn)
+{
+    conn->in_output = true;
+    conn->output_next = stack->parked.head;
+    stack->parked.head = conn_index(stack, conn);
+}
+
+/* Fills one packet from the connection at the head of the queue, or lets it go. */
+static bool pull_next(struct estab_stack *stack, struct estab_packet *packet)
+{
+    struct conn *conn = &stack->conns[stack->output.head];
+    if (!conn->in_use) {
+        output_pop(stack);
+        conn_recycle(stack, conn);
+        return false;
+    }
+    if (conn_pull(stack, conn, packet)) {
+        if (++stack->burst >= BURST) {
+            output_pop(stack);
+            queue_output(stack, conn);
+        }
+        return true;
+    }
+    output_pop(stack);
+    if (conn->parked) {
+        park(stack, conn);
+    }
+    conn_settle_timers(stack, conn);
+    return false;
+}
+
+static void count_out(struct estab_stack *stack, const struct estab_packet *packet, bool tcp)
+{
+    stack->counters.packets_out++;
+    stack->counters.bytes_out += packet->length;
+    for (unsigned i = 0; i < packet->slice_count; i++) {
+        stack->counters.bytes_out += packet->slices[i].length;
+    }
+    stack->counters.segments_out += tcp;
+}
+
+unsigned estab_pull(estab_stack *stack, uint64_t now, struct estab_packet *packets, unsigned count)
+{
+    stack->tcp.now = now;
+    unsigned n = 0;
+    while (n < count) {
+        struct estab_packet *packet = &packets[n];
+        packet->slice_count = 0;
+        packet->gso_size = 0;
+        packet->flags = 0;
+        packet->conn = 0;
+        if (ip_pull(stack->ip, now, packet)) {
+            count_out(stack, packet, false);
+        } else if (reply_pull(stack, packet)) {
+            count_out(stack, packet, true);
+        } else if (stack->output.head == NONE) {
+            break;
+        } else if (pull_next(stack, packet)) {
+            count_out(stack, packet, true);
+        } else {
+            continue;
+        }
+        n++;
+    }
+    if (n > 0 && stack->output.head != NONE) {
+        conn_settle_timers(stack, &stack->conns[stack->output.head]);
+    }
+    return n;
+}
+
+bool estab_pull_pending(const estab_stack *stack)
+{
+    return stack->output.head != NONE || stack->reply_count > 0 || ip_pull_pending(stack->ip);
+}

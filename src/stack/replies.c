@@ -1,0 +1,120 @@
+/*
+ * Segments that belong to no connection: RSTs, and the ACKs of TIME-WAIT. They wait in a small ring until they are pulled; what finds no room there is dropped and counted, and
+ * RSTs that strangers provoke are limited in rate.
+ */
+#include "base/mem.h"
+#include "stack/stack.h"
+#include "wire/checksum.h"
+
+void reply_add(struct estab_stack *stack, const struct flow_key *key, const struct reply *reply)
+{
+    if (stack->reply_count == stack->settings.max_replies) {
+        stack->counters.drops[ESTAB_DROP_REPLY_QUEUE]++;
+        return;
+    }
+    uint32_t place = (stack->reply_head + stack->reply_count) % stack->settings.max_replies;
+    struct reply *slot = &stack->replies[place];
+    *slot = *reply;
+    slot->source = key->local;
+    slot->destination = key->remote;
+    slot->source_port = key->local_port;
+    slot->destination_port = key->remote_port;
+    stack->reply_count++;
+}
+
+static bool reset_allowed(struct estab_stack *stack)
+{
+    uint64_t second = stack->tcp.now / 1000000000;
+    if (second != stack->reply_second) {
+        stack->reply_second = second;
+        stack->reply_allowance = stack->settings.replies_per_second;
+    }
+    if (stack->reply_allowance == 0) {
+        stack->counters.drops[ESTAB_DROP_REPLY_LIMIT]++;
+        return false;
+    }
+    stack->reply_allowance--;
+    return true;
+}
+
+void reply_reset(struct estab_stack *stack, const struct arrival *arrival)
+{
+    struct reply reply = {.interface = arrival->interface};
+    if (!tcp_reset_for(arrival->seg, &reply.tcp) || !reset_allowed(stack)) {
+        return;
+    }
+    reply.state_before = arrival->packet->state_before;
+    reply.state_after = arrival->packet->state_after;
+    stack->counters.resets_out++;
+    reply_add(stack, &arrival->key, &reply);
+}
+
+static void trace_reply(struct estab_stack *stack, const struct reply *reply, const struct tcp_segment *seg)
+{
+    if (!trace_on(&stack->trace)) {
+        return;
+    }
+    stack->trace.who = (struct trace_identity){
+        .conn = reply->conn,
+        .local = addr_of(&reply->source, reply->source_port, 0),
+        .remote = addr_of(&reply->destination, reply->destination_port, 0),
+    };
+    struct estab_trace *record = trace_add(&stack->trace, stack->tcp.now, ESTAB_TRACE_SEGMENT_OUT);
+    if (record != NULL) {
+        record->state = reply->state_before;
+        record->state_after = reply->state_after;
+        record->reason = reply->tcp.reason;
+        trace_segment_fields(&record->segment, seg, 0);
+    }
+}
+
+static void build(struct estab_stack *stack, struct reply *reply, const struct ip_path *path,
+                  struct estab_packet *packet)
+{
+    struct tcp_segment seg = {
+        .source_port = reply->source_port,
+        .destination_port = reply->destination_port,
+        .seq = reply->tcp.seq,
+        .ack = reply->tcp.ack,
+        .flags = reply->tcp.flags,
+        .wnd = reply->tcp.wnd,
+        .options = {.has_timestamps = reply->tcp.timestamps, .tsval = reply->tcp.tsval, .tsecr = reply->tcp.tsecr},
+    };
+    struct flow_key key = {reply->source, reply->destination, reply->source_port, reply->destination_port};
+    bool v6 = !ip_addr_is_v4(&reply->source);
+    uint32_t ports = (uint32_t)key.local_port << 16 | key.remote_port;
+    struct frame frame = {
+        .path = path,
+        .key = &key,
+        .flow_label = v6 ? ip_flow_label(stack->ip, &key.local, &key.remote, ports) : 0,
+        .header_length = tcp_header_write(packet->data + ip_path_header(path, v6), &seg),
+        .hop_limit = stack->settings.hop_limit,
+        .traffic_class = reply->traffic_class,
+    };
+    packet->interface = path->interface;
+    packet->conn = reply->conn;
+    packet->state_before = reply->state_before;
+    packet->state_after = reply->state_after;
+    packet->reason = reply->tcp.reason;
+    frame_finish(stack, packet, &frame);
+    trace_reply(stack, reply, &seg);
+}
+
+bool reply_pull(struct estab_stack *stack, struct estab_packet *packet)
+{
+    while (stack->reply_count > 0) {
+        struct reply *reply = &stack->replies[stack->reply_head];
+        stack->reply_head = (stack->reply_head + 1) % stack->settings.max_replies;
+        stack->reply_count--;
+        struct ip_path path = {0};
+        struct ip_path_query query = {&reply->destination, 0, reply->interface};
+        uint64_t now = stack->tcp.now;
+        if (ip_path_find(stack->ip, now, &query, &reply->source, &path) == 0 &&
+            ip_path_resolve(stack->ip, now, &path) == IP_PATH_READY) {
+            build(stack, reply, &path, packet);
+            return true;
+        }
+        stack->counters.drops[ESTAB_DROP_NEIGHBOUR_UNKNOWN]++;
+    }
+    return false;
+}

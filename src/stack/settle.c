@@ -1,0 +1,167 @@
+/*
+ * What follows for the stack after a connection was touched. tcp/ only changes the connection; here, and only here, its news become events, its debts output, its
+ * deadlines the stack's, and its end a TIME-WAIT record or a free place.
+ */
+#include "base/assert.h"
+#include "stack/stack.h"
+#include "tcp/recovery.h"
+#include "tcp/timers.h"
+#include "tcp/user_calls.h"
+
+struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *conn, uint64_t now)
+{
+    stack->tcp.now = now;
+    if (trace_on(&stack->trace)) {
+        stack->trace.who = (struct trace_identity){
+            .conn = conn_handle(stack, conn),
+            .local = addr_of(&conn->local, conn->local_port, conn->scope),
+            .remote = addr_of(&conn->remote, conn->remote_port, conn->scope),
+        };
+    }
+    return &stack->tcp;
+}
+
+/* Whether asking tcp_output_decide() may be worth it: cheap and never wrong in the negative. */
+static bool may_have_output(const struct tcp_conn *c)
+{
+    if (c->state == ESTAB_CLOSED || c->state == ESTAB_LISTEN || c->state == ESTAB_TIME_WAIT) {
+        return false;
+    }
+    return (c->owed & ~OWED_ACK_LATER) != 0 || conn_unsent(c) > 0 || c->recovery.phase != RECOVERY_OPEN ||
+           (c->closing && !conn_fin_sent(c)) || (state_can_receive(c->state) && conn_window_update_due(c));
+}
+
+void conn_settle_timers(struct estab_stack *stack, struct conn *conn)
+{
+    uint32_t index = conn_index(stack, conn);
+    uint64_t next = tcp_timers_next(&conn->tcp);
+    /* An entry that is too early costs one look when its time comes; moving it at each ACK would cost more. */
+    if (next < timers_get(&stack->timers, index)) {
+        timers_set(&stack->timers, index, next);
+    }
+}
+
+static void forget_parent(struct estab_stack *stack, struct conn *conn)
+{
+    if (!conn->has_parent) {
+        return;
+    }
+    struct listener *listener = &stack->conns[conn->partner].listener;
+    if (conn->in_queue) {
+        listener->waiting_count--;
+    } else {
+        listener->half_open--;
+    }
+    conn->has_parent = false;
+}
+
+/* CLOSED: nothing is left on the wire. The record stays while its user may still look at it. */
+static void settle_closed(struct estab_stack *stack, struct conn *conn)
+{
+    bool unaccepted = conn->has_parent;
+    forget_parent(stack, conn);
+    conn_leave_table(stack, conn);
+    port_unbind(stack, conn);
+    timers_remove(&stack->timers, conn_index(stack, conn));
+    if (conn->tcp.released || unaccepted) {
+        conn_delete(stack, conn);
+    }
+}
+
+/* Back in LISTEN (Figure 5, note 1): a listener's child gives its place back, a passive OPEN waits for the next SYN. */
+static void settle_listen(struct estab_stack *stack, struct conn *conn)
+{
+    if (conn->has_parent || conn->tcp.released) {
+        forget_parent(stack, conn);
+        conn_delete(stack, conn);
+        return;
+    }
+    if (!conn->named_remote && conn->remote_port != 0) {
+        conn_leave_table(stack, conn);
+        conn->remote = (struct ip_addr){{0}};
+        conn->remote_port = 0;
+        conn->local = conn_bound_address(conn);
+        conn_enter_table(stack, conn);
+    }
+    timers_remove(&stack->timers, conn_index(stack, conn));
+}
+
+void conn_settle(struct estab_stack *stack, struct conn *conn)
+{
+    struct tcp_conn *c = &conn->tcp;
+    if (conn->has_parent && !conn->in_queue && state_is_synchronized(c->state)) {
+        child_established(stack, conn);
+    }
+    if (c->state == ESTAB_TIME_WAIT && !conn->has_record) {
+        time_wait_take_over(stack, conn);
+        if (!conn->in_use) {
+            return;
+        }
+    }
+    if (c->events != 0 && !c->released && !conn->has_parent) {
+        queue_ready(stack, conn);
+    }
+    if (c->state == ESTAB_CLOSED) {
+        if (conn->in_table) {
+            settle_closed(stack, conn);
+        }
+        return;
+    }
+    if (c->state == ESTAB_LISTEN) {
+        if (!conn->listening && (conn->remote_port != 0 || conn->has_parent)) {
+            settle_listen(stack, conn);
+        }
+        return;
+    }
+    conn_settle_timers(stack, conn);
+    if (!conn->in_output && may_have_output(c)) {
+        queue_output(stack, conn);
+    }
+}
+
+static void send_reset(struct estab_stack *stack, struct conn *conn, uint8_t state_before)
+{
+    struct reply reply = {.conn = conn_handle(stack, conn), .state_before = state_before, .state_after = ESTAB_CLOSED};
+    struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
+    tcp_reset_of(&conn->tcp, stack->tcp.now, &reply.tcp);
+    reply.interface = conn->path.interface;
+    reply.traffic_class = (uint8_t)(conn->dscp << 2);
+    stack->counters.resets_out++;
+    reply_add(stack, &key, &reply);
+}
+
+void conn_abort(struct estab_stack *stack, struct conn *conn, int error)
+{
+    uint8_t before = conn->tcp.state;
+    if (tcp_abort_resets(&conn->tcp)) {
+        send_reset(stack, conn, before);
+    }
+    if (before != ESTAB_TIME_WAIT) {
+        tcp_abort(&conn->tcp, &stack->tcp, error);
+    }
+}
+
+/* Keep-alive has given the peer up: it is told, should it still live. */
+void conn_reset_peer(struct estab_stack *stack, struct conn *conn)
+{
+    send_reset(stack, conn, ESTAB_ESTABLISHED);
+}
+
+void conn_release(struct estab_stack *stack, struct conn *conn)
+{
+    struct tcp_conn *c = &conn->tcp;
+    c->released = true;
+    c->shut_read = true;
+    recv_queue_consume(&c->rcv, &stack->pool, recv_queue_readable(&c->rcv));
+    if (conn->has_record) {
+        stack->time_waits[conn->partner].holder = NONE;
+        conn_delete(stack, conn);
+        return;
+    }
+    if (c->state == ESTAB_CLOSED) {
+        conn_delete(stack, conn);
+        return;
+    }
+    tcp_timers_on_fin_wait_2(c, &stack->tcp);
+    conn_settle(stack, conn);
+}

@@ -1,0 +1,276 @@
+/*
+ * The stack: many connections behind one table, with their addresses, ports, queues and timers, and the public API over them. Everything is found by index, so
+ * that the memory that a stack was given is all that it has: arrays carved at creation, and the pool of blocks.
+ *
+ * After a segment, a call or a timer has touched a connection, conn_settle() draws the consequences in one place: user events, output, deadline, TIME-WAIT, release.
+ */
+#ifndef ESTAB_STACK_STACK_H
+#define ESTAB_STACK_STACK_H
+
+#include "base/table.h"
+#include "base/timers.h"
+#include "ip/ip.h"
+#include "tcp/guard.h"
+#include "tcp/open.h"
+#include "tcp/segment_arrives.h"
+#include "tcp/time_wait.h"
+
+#define NONE UINT32_MAX
+#define TIME_WAIT_ID 0x80000000u /* table ids with this bit are TIME-WAIT records */
+
+/* A queue of connections by index, linked through one of their link fields. */
+struct index_queue {
+    uint32_t head;
+    uint32_t tail;
+};
+
+struct listener {
+    struct index_queue waiting; /* established, to be accepted; linked by queue_next */
+    uint16_t waiting_count;
+    uint16_t half_open;         /* children whose handshake is not done */
+    uint16_t backlog;
+};
+
+struct conn {
+    struct tcp_conn tcp;
+    struct ip_addr local;
+    struct ip_addr remote;
+    uint64_t user;
+    union {
+        struct { /* a connection's */
+            struct ip_path path;
+            uint32_t flow_label;
+        };
+        struct listener listener; /* where `listening` */
+    };
+    uint32_t generation;
+    uint32_t hash;         /* of its key in the table */
+    uint32_t partner;      /* has_parent: the listener it came from; has_record: the TIME-WAIT record that took over */
+    uint32_t output_next;  /* output or parked queue; the free list of unused ones */
+    uint32_t ready_next;
+    uint32_t queue_next;   /* waiting to be accepted, or for blocks */
+    uint16_t local_port;
+    uint16_t remote_port;
+    uint16_t mss_option;
+    uint16_t ready_told;   /* readiness at the last event */
+    uint8_t scope;
+    uint8_t hop_limit;     /* 0 = the stack's */
+    uint8_t dscp;
+    bool in_use : 1;
+    bool in_table : 1;
+    bool in_output : 1;
+    bool parked : 1;       /* waits for a neighbour */
+    bool in_ready : 1;
+    bool in_queue : 1;
+    bool bound : 1;
+    bool holds_port : 1;
+    bool reuse_address : 1;
+    bool linger_abort : 1;
+    bool single : 1;       /* a passive OPEN of this very record */
+    bool named_remote : 1; /* its passive OPEN named a remote */
+    bool bound_any : 1;    /* bound to any address: the packet chose `local` */
+    bool bound_any_v4 : 1;
+    bool listening : 1;
+    bool has_parent : 1;   /* not accepted yet: the stack's own */
+    bool has_record : 1;
+};
+
+struct time_wait {
+    struct ip_addr local;
+    struct ip_addr remote;
+    struct tcp_time_wait tcp;
+    uint64_t deadline_ns;
+    uint32_t previous;     /* in the order of their ends */
+    uint32_t next;
+    uint32_t holder;       /* the connection whose user still holds the handle, NONE */
+    uint16_t local_port;
+    uint16_t remote_port;
+};
+
+struct port_record {
+    uint16_t port;         /* 0 = empty */
+    uint16_t bound;        /* listeners and explicit binds */
+    uint32_t holders;      /* everything with this local port, TIME-WAIT included */
+};
+
+struct reply {
+    struct ip_addr source;
+    struct ip_addr destination;
+    struct tcp_reply tcp;
+    estab_conn conn;
+    uint16_t source_port;
+    uint16_t destination_port;
+    uint8_t interface;
+    uint8_t traffic_class;
+    uint8_t state_before;
+    uint8_t state_after;
+};
+
+/* The config with every default filled in. */
+struct settings {
+    struct tcp_limits limits;
+    const struct estab_cc *cc[ESTAB_MAX_CC];
+    uint64_t msl_ns;
+    uint64_t keep_idle_ns, keep_interval_ns, user_timeout_ns;
+    uint32_t receive_buffer, send_buffer;
+    uint32_t max_connections, max_time_wait, max_neighbours, trace_records, block_size, max_replies, max_ports;
+    uint32_t fragment_bytes;
+    uint32_t replies_per_second;
+    uint16_t port_low, port_high;
+    uint8_t keep_count, hop_limit;
+    bool timestamps, window_scale, sack;
+    const struct estab_family *ipv6;
+    const struct estab_link *ethernet;
+};
+
+struct estab_stack {
+    struct settings settings;
+    struct tcp_context tcp;    /* its `now` is that of the call under way */
+    struct pool pool;
+    struct table table;
+    struct timers timers;
+    struct ip_host *ip;
+    struct trace_ring trace;
+    struct conn *conns;
+    struct time_wait *time_waits;
+    struct port_record *ports;
+    struct reply *replies;
+    struct siphash_key isn_key, table_key, port_key;
+    struct index_queue output, parked, ready, starved;
+    uint32_t conn_free, conn_fresh, conn_count;
+    uint32_t time_wait_free, time_wait_fresh, time_wait_count, time_wait_first, time_wait_last;
+    uint32_t reply_head, reply_count;
+    uint32_t wildcard_ports;   /* listeners on every port */
+    uint32_t burst;            /* packets in a row for the connection at the head of the output queue */
+    uint64_t port_counter;
+    uint64_t reply_second;     /* the limit on RSTs for no connection */
+    uint32_t reply_allowance;
+    size_t budget, fixed;
+    struct estab_counters counters;
+};
+
+/* ---- create.c ---- */
+int settings_fill(struct settings *settings, const struct estab_config *config, size_t memory, const char **what);
+
+/* ---- conns.c: records, handles, the table ---- */
+struct conn *conn_new(struct estab_stack *stack);
+void conn_delete(struct estab_stack *stack, struct conn *conn);
+void conn_recycle(struct estab_stack *stack, struct conn *conn);
+estab_conn conn_handle(const struct estab_stack *stack, const struct conn *conn);
+struct conn *conn_of(const struct estab_stack *stack, estab_conn handle); /* NULL: stale */
+
+static inline uint32_t conn_index(const struct estab_stack *stack, const struct conn *conn)
+{
+    return (uint32_t)(conn - stack->conns);
+}
+
+/* A flow, local side first; a listener's key has remote any and port 0. */
+struct flow_key {
+    struct ip_addr local;
+    struct ip_addr remote;
+    uint16_t local_port;
+    uint16_t remote_port;
+};
+void flow_words_of(const struct flow_key *key, struct flow_words *words);
+uint32_t flow_hash(const struct estab_stack *stack, const struct flow_key *key);
+void conn_enter_table(struct estab_stack *stack, struct conn *conn);
+void conn_leave_table(struct estab_stack *stack, struct conn *conn);
+/* The id of a connection or TIME-WAIT record with exactly this key, TABLE_NONE. */
+uint32_t flow_find(const struct estab_stack *stack, const struct flow_key *key, uint32_t hash);
+struct conn *listener_find(const struct estab_stack *stack, const struct flow_key *key);
+
+/* A segment on its way to whatever it is for. */
+struct arrival {
+    struct flow_key key;
+    const struct tcp_segment *seg;
+    struct estab_packet *packet; /* to be told what became of it */
+    uint8_t interface;
+    bool reuses;                 /* opens a connection in place of a TIME-WAIT record */
+    tcp_seq iss_after;           /* then: SND.NXT of the old one */
+};
+
+/* ---- queues ---- */
+void queue_output(struct estab_stack *stack, struct conn *conn);
+void unpark_all(struct estab_stack *stack);
+void queue_ready(struct estab_stack *stack, struct conn *conn);
+void queue_starved(struct estab_stack *stack, struct conn *conn);
+void wake_starved(struct estab_stack *stack);
+void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child);
+struct conn *waiting_pop(struct estab_stack *stack, struct conn *listener);
+
+/* ---- settle.c ---- */
+/* Sets time and trace identity for calls into tcp/. */
+struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *conn, uint64_t now);
+/* What follows for the stack from what has happened to a connection. It may be gone afterwards. */
+void conn_settle(struct estab_stack *stack, struct conn *conn);
+/* Only its deadlines: what sending changes. */
+void conn_settle_timers(struct estab_stack *stack, struct conn *conn);
+/* The user's interest ends: the record goes with the connection, or at once. */
+void conn_release(struct estab_stack *stack, struct conn *conn);
+void conn_abort(struct estab_stack *stack, struct conn *conn, int error);
+void conn_reset_peer(struct estab_stack *stack, struct conn *conn);
+
+/* ---- ports.c ---- */
+void ports_init(struct estab_stack *stack);
+void port_hold(struct estab_stack *stack, uint16_t port);
+void port_let_go(struct estab_stack *stack, uint16_t port);
+void port_bind(struct estab_stack *stack, struct conn *conn);
+void port_unbind(struct estab_stack *stack, struct conn *conn);
+bool port_conflict(const struct estab_stack *stack, const struct conn *conn, const struct ip_addr *local, uint16_t port);
+/* A free port for this flow (local_port is set), or for any flow where remote_port is 0; false: none is left. */
+bool port_choose(struct estab_stack *stack, struct flow_key *key);
+
+/* ---- time_waits.c ---- */
+void time_waits_init(struct estab_stack *stack);
+void time_wait_take_over(struct estab_stack *stack, struct conn *conn);
+void time_wait_segment(struct estab_stack *stack, uint32_t index, struct arrival *arrival);
+void time_wait_end(struct estab_stack *stack, uint32_t index, enum tcp_event event);
+/* Ends those that are due, at most `max`; true where more are. */
+bool time_waits_tick(struct estab_stack *stack, uint64_t now, unsigned max);
+uint64_t time_waits_deadline(const struct estab_stack *stack);
+void time_wait_status(const struct estab_stack *stack, const struct time_wait *tw, struct estab_status *status);
+
+/* ---- replies.c: segments for no connection ---- */
+/* Adds a segment that goes out when it is pulled. */
+void reply_add(struct estab_stack *stack, const struct flow_key *key, const struct reply *reply);
+bool reply_pull(struct estab_stack *stack, struct estab_packet *packet);
+/* The RST that tcp_reset_for() makes, within the limit on them. */
+void reply_reset(struct estab_stack *stack, const struct arrival *arrival);
+
+/* ---- listeners.c ---- */
+/* A segment for a connection in LISTEN: a listener, or a passive OPEN. */
+void listener_segment(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival);
+/* The handshake of a listener's child may be completed: somebody has room to accept it. */
+bool child_may_establish(const struct estab_stack *stack, const struct conn *child);
+void child_established(struct estab_stack *stack, struct conn *child);
+void listener_close(struct estab_stack *stack, struct conn *listener);
+
+/* ---- opening.c ---- */
+/* The address a passive OPEN listens on, whatever `local` has become. */
+struct ip_addr conn_bound_address(const struct conn *conn);
+/* ISS, timestamp offset and MSS for a flow whose path is known. */
+struct open_facts open_facts_of(struct estab_stack *stack, const struct conn *conn, uint64_t now);
+int conn_find_path(struct estab_stack *stack, struct conn *conn, uint64_t now);
+int conn_open_active(struct estab_stack *stack, struct conn *conn, enum tcp_event event);
+uint32_t conn_headers(const struct conn *conn); /* IP and TCP headers without options */
+
+/* ---- pull.c ---- */
+bool conn_pull(struct estab_stack *stack, struct conn *conn, struct estab_packet *packet);
+/* Writes IP header, finishes the TCP checksum or leaves it to the driver. `tcp` has header_length bytes at the packet's place for it. */
+struct frame {
+    const struct ip_path *path;
+    const struct flow_key *key;
+    uint32_t flow_label;
+    uint32_t header_length; /* of TCP */
+    uint32_t text_length;
+    uint64_t text_sum;      /* of the text, where software does it */
+    uint8_t hop_limit;
+    uint8_t traffic_class;
+};
+void frame_finish(struct estab_stack *stack, struct estab_packet *packet, const struct frame *frame);
+
+/* ---- status.c ---- */
+struct estab_addr addr_of(const struct ip_addr *ip, uint16_t port, unsigned scope);
+struct ip_addr ip_of(const struct estab_addr *addr);
+
+#endif

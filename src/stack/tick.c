@@ -1,0 +1,58 @@
+/* Time: the deadlines of connections, TIME-WAIT records and the IP layer, a bounded number in each call (V-51). */
+#include "stack/stack.h"
+#include "tcp/timeouts.h"
+#include "tcp/timers.h"
+
+#define MAX_CONNECTIONS_A_CALL 64
+#define MAX_TIME_WAITS_A_CALL 256
+
+static void conn_due(struct estab_stack *stack, uint32_t index, uint64_t now)
+{
+    struct conn *conn = &stack->conns[index];
+    uint64_t due = tcp_timers_next(&conn->tcp);
+    if (due > now) { /* put off since: see conn_settle_timers() */
+        timers_set(&stack->timers, index, due);
+        return;
+    }
+    timers_remove(&stack->timers, index);
+    if (tcp_timeouts(&conn->tcp, conn_context(stack, conn, now))) {
+        conn_reset_peer(stack, conn);
+    }
+    conn_settle(stack, conn);
+}
+
+bool estab_tick(estab_stack *stack, uint64_t now)
+{
+    stack->tcp.now = now;
+    ip_tick(stack->ip, now);
+    if (ip_take_settled(stack->ip)) {
+        unpark_all(stack);
+    }
+    for (unsigned n = 0; n < MAX_CONNECTIONS_A_CALL; n++) {
+        const struct timers_entry *top = timers_top(&stack->timers);
+        if (top == NULL || top->deadline_ns > now) {
+            break;
+        }
+        conn_due(stack, top->id, now);
+    }
+    wake_starved(stack);
+    bool more = time_waits_tick(stack, now, MAX_TIME_WAITS_A_CALL);
+    const struct timers_entry *top = timers_top(&stack->timers);
+    return more || (top != NULL && top->deadline_ns <= now);
+}
+
+uint64_t estab_next_deadline(estab_stack *stack)
+{
+    uint64_t next = ip_next_deadline(stack->ip);
+    uint64_t time_wait = time_waits_deadline(stack);
+    next = time_wait < next ? time_wait : next;
+    const struct timers_entry *top;
+    while ((top = timers_top(&stack->timers)) != NULL) {
+        uint64_t due = tcp_timers_next(&stack->conns[top->id].tcp);
+        if (due == top->deadline_ns) {
+            return due < next ? due : next;
+        }
+        timers_set(&stack->timers, top->id, due); /* NEVER removes it */
+    }
+    return next;
+}

@@ -1,0 +1,123 @@
+/* See ack.h. RFC 9293 3.10.7.4 (fifth), RFC 5681 2-3, RFC 7323 4.1. */
+#include "tcp/ack.h"
+
+#include "tcp/options.h"
+#include "tcp/recovery.h"
+#include "tcp/timers.h"
+
+void ack_take_window(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    c->snd_wnd = ack_window(c, seg);
+    c->snd_wl1 = seg->seq;
+    c->snd_wl2 = seg->ack;
+    if (c->snd_wnd > c->max_snd_wnd) {
+        c->max_snd_wnd = c->snd_wnd;
+    }
+}
+
+/* RFC 7323 4.1: a sample from the echo, where the timed segment gave none; coarse, but right after retransmissions too. */
+static void sample_round_trip(struct tcp_conn *c, const struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    if (rtt_ack(&c->rtt, c->snd_una, ctx->now) || c->rtt.timing) {
+        return;
+    }
+    if (c->timestamps && seg->options.has_timestamps && seg->options.tsecr != 0 && c->rtt.srtt_us == 0) {
+        uint32_t ms = options_tsval(c, ctx->now) - seg->options.tsecr;
+        if (ms < 0x7fffffff / 1000 && ms <= ctx->now / 1000000) {
+            rtt_sample(&c->rtt, (uint64_t)ms * 1000000);
+        }
+    }
+}
+
+/* The initial window, of which a lost SYN leaves one segment (RFC 6928 2, R5681-06). */
+static uint32_t initial_window(const struct tcp_conn *c, const struct tcp_context *ctx)
+{
+    uint32_t mss = conn_snd_mss(c);
+    if (c->rtt.syn_lost) {
+        return mss;
+    }
+    uint32_t bytes = ctx->limits->initial_window * mss;
+    uint32_t bound = 2 * mss > 14600 ? 2 * mss : 14600;
+    return ctx->limits->initial_window == 10 && bytes > bound ? bound : bytes;
+}
+
+void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    bool sampled = rtt_ack(&c->rtt, seg->ack, ctx->now);
+    c->snd_una = seg->ack;
+    c->retransmits = 0;
+    c->rtt.backoff = 0;
+    ack_take_window(c, seg);
+    struct cc_window window = {.cwnd = initial_window(c, ctx)};
+    c->cc->init(c->cc_private, &window);
+    c->cwnd = window.cwnd;
+    c->ssthresh = window.ssthresh;
+    (void)sampled;
+    send_queue_drop(&c->snd, ctx->pool, seq_min(c->snd_una, c->snd.end));
+    if (conn_flight(c) == 0) {
+        c->deadline[ESTAB_TIMER_RETRANSMIT] = UINT64_MAX;
+    }
+    recovery_init(c);
+    c->established = true;
+    c->events |= ESTAB_CONNECTED | ESTAB_WRITABLE;
+    ctx->counters->established++;
+    tcp_timers_on_established(c, ctx);
+    tcp_timers_on_window(c, ctx);
+}
+
+static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    uint32_t acked = seq_diff(seg->ack, c->snd_una);
+    uint32_t flight = conn_flight(c);
+    c->snd_una = seg->ack;
+    c->probing = false;
+    tcp_seq upto = seq_min(seg->ack, c->snd.end);
+    if (seq_gt(upto, c->snd.begin)) {
+        send_queue_drop(&c->snd, ctx->pool, upto);
+    }
+    sample_round_trip(c, ctx, seg);
+    if (c->snd_urgent && seq_geq(c->snd_una, c->snd_up)) {
+        c->snd_urgent = false;
+    }
+    recovery_on_ack(c, ctx, acked, flight);
+    tcp_timers_on_ack_advanced(c, ctx);
+    if (c->want_write && conn_writable(c)) {
+        c->want_write = false;
+        c->events |= ESTAB_WRITABLE;
+    }
+}
+
+/* RFC 5681 2: the five marks of a duplicate. */
+static bool is_duplicate_ack(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    return seq_eq(seg->ack, c->snd_una) && conn_flight(c) > 0 && seg->text_length == 0 &&
+           (seg->flags & (TCP_SYN | TCP_FIN)) == 0 && ack_window(c, seg) == c->snd_wnd && c->snd_wnd > 0;
+}
+
+static void take_newer_window(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    if (seq_gt(c->snd_wl1, seg->seq) || (seq_eq(c->snd_wl1, seg->seq) && seq_gt(c->snd_wl2, seg->ack))) {
+        return; /* F-ACK-8 */
+    }
+    bool was_shut = c->snd_wnd == 0 || c->probing;
+    ack_take_window(c, seg);
+    if (was_shut && c->snd_wnd > 0) {
+        c->probing = false;
+        recovery_on_window_open(c);
+    }
+    tcp_timers_on_window(c, ctx);
+}
+
+void ack_arrives(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    if (seq_lt(seg->ack, c->snd_una)) {
+        return; /* old, but the rest of the segment may be new */
+    }
+    if (is_duplicate_ack(c, seg)) {
+        recovery_on_duplicate_ack(c, ctx);
+    }
+    if (seq_gt(seg->ack, c->snd_una)) {
+        advance(c, ctx, seg);
+    }
+    take_newer_window(c, ctx, seg);
+}

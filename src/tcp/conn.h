@@ -1,0 +1,249 @@
+/*
+ * One TCP connection (RFC 9293 3.3.1: the transmission control block) under the RFC's names. It knows sequence numbers, windows, queues and deadlines; whose addresses it has, which
+ * packets carry its segments and who wakes its user is the stack's business (stack/).
+ *
+ * Receiving never sends. What a segment, a call or a timer makes due is marked in `owed`; tcp_output_decide() alone turns that, the queues and the windows into
+ * the next segment.
+ */
+#ifndef ESTAB_TCP_CONN_H
+#define ESTAB_TCP_CONN_H
+
+#include "base/recv_queue.h"
+#include "base/send_queue.h"
+#include "cc/cc.h"
+#include "tcp/rtt.h"
+#include "tcp/state.h"
+#include "tcp/trace.h"
+
+#define TCP_DEADLINES (ESTAB_TIMER_TIME_WAIT) /* all timers but 2MSL, which a TIME-WAIT record keeps */
+#define TCP_MAX_SHIFT 14                      /* RFC 7323 2.3 */
+#define TCP_MIN_MSS 88                        /* of a peer's MSS option: room for 48 bytes beside all options (V-39) */
+
+/* What is owed to the peer, to be decided on by output. */
+enum tcp_owed {
+    OWED_ACK = 0x01,            /* at once, for `ack_reason` */
+    OWED_ACK_LATER = 0x02,      /* the delayed-ACK timer runs */
+    OWED_SYN = 0x04,            /* SYN or SYN,ACK, first or again */
+    OWED_PROBE = 0x08,          /* a window probe */
+    OWED_KEEPALIVE = 0x10,
+    OWED_OVERRIDE = 0x20        /* send what there is, silly or not (RFC 9293 3.8.6.2.1: override timeout) */
+};
+
+/* Where loss recovery stands; which range is due is recovery.c's. */
+enum tcp_recovery_phase {
+    RECOVERY_OPEN,  /* nothing known to be lost */
+    RECOVERY_FAST,  /* RFC 6582 fast recovery */
+    RECOVERY_LOSS,  /* after a retransmission timeout: everything up to `recover` goes again */
+    RECOVERY_PROBED /* a window opened after probes: what they carried goes again, without a congestion response */
+};
+
+struct tcp_recovery {
+    tcp_seq recover;     /* SND.NXT when the loss was found (RFC 6582 3.2) */
+    tcp_seq rexmit_nxt;  /* LOSS, PROBED: the next byte to send again */
+    uint8_t phase;
+    bool front_due;      /* FAST: the segment at SND.UNA is due */
+    bool partial_seen;   /* FAST: the first partial ACK has restarted the timer (RFC 6582 4, impatient) */
+};
+
+struct tcp_scoreboard {
+    uint8_t dup_acks;    /* in a row, capped */
+};
+
+struct tcp_conn {
+    /* What a segment in order touches. */
+    uint8_t state;           /* enum estab_state; changed by transition() alone */
+    uint8_t owed;            /* enum tcp_owed bits */
+    uint8_t ack_reason;      /* enum estab_reason of OWED_ACK */
+    uint8_t snd_shift;       /* Snd.Wind.Shift */
+    uint8_t rcv_shift;       /* Rcv.Wind.Shift */
+    bool timestamps : 1;     /* negotiated */
+    bool sack : 1;
+    bool window_scale : 1;
+    bool passive : 1;        /* came from LISTEN (MUST-11) */
+    bool closing : 1;        /* the user's CLOSE is queued behind the data: a FIN stands at snd.end */
+    bool released : 1;       /* the user has given up the handle */
+    bool shut_read : 1;      /* the user wants no more data */
+    bool nodelay : 1;
+    bool cork : 1;
+    bool more : 1;           /* the last send said more would follow */
+    bool keepalive : 1;
+    bool quick_ack : 1;
+    bool soft_errors : 1;
+    bool want_write : 1;     /* a send fell short: tell when there is room */
+    bool offer_timestamps : 1;
+    bool offer_sack : 1;
+    bool offer_window_scale : 1;
+    bool snd_urgent : 1;     /* urgent data up to snd_up is not yet acknowledged */
+    bool rcv_urgent : 1;     /* urgent data up to rcv_up is not yet read */
+    bool dsack : 1;          /* dsack_left, dsack_right are to be reported (RFC 2883) */
+    bool cwnd_limited : 1;
+    bool probing : 1;        /* the byte at SND.UNA was sent into a closed window */
+    bool established : 1;    /* has been */
+    bool v6 : 1;             /* the addresses are IPv6: the default MSS (MUST-15) */
+    bool rcv_fin_known : 1;  /* the peer's FIN was seen, at rcv_fin, maybe behind a gap */
+    tcp_seq rcv_nxt;
+    tcp_seq rcv_adv;         /* right edge that was announced: never moves left (SHLD-14) */
+    tcp_seq last_ack_sent;
+    tcp_seq snd_una;
+    tcp_seq snd_nxt;         /* never moves back: what is sent again is recovery's */
+    uint32_t snd_wnd;
+    tcp_seq snd_wl1;
+    tcp_seq snd_wl2;
+    uint32_t max_snd_wnd;
+    uint32_t cwnd;
+    uint32_t ssthresh;
+    uint32_t ts_recent;
+    uint32_t ts_offset;
+    uint64_t deadline[TCP_DEADLINES]; /* by enum estab_timer; UINT64_MAX = does not run */
+    struct recv_queue rcv;
+    struct send_queue snd;
+    uint64_t last_received_ns;
+    uint64_t last_sent_ns;
+
+    /* What the handshake, loss and rarer things need. */
+    tcp_seq iss;
+    tcp_seq irs;
+    tcp_seq snd_up;
+    tcp_seq rcv_up;
+    tcp_seq rcv_fin;
+    tcp_seq dsack_left;
+    tcp_seq dsack_right;
+    struct tcp_rtt rtt;
+    struct tcp_recovery recovery;
+    struct tcp_scoreboard scoreboard;
+    uint8_t retransmits;     /* of the front segment, in a row */
+    uint8_t probes;          /* keep-alive or window probes unanswered */
+    uint8_t keep_count;
+    uint8_t challenges;      /* challenge ACKs in the second challenge_s (modulo 256) */
+    uint8_t challenge_s;
+    uint16_t events;         /* enum estab_ready: news for the user */
+    uint16_t adv_mss;        /* offered in our SYN */
+    uint16_t peer_mss;       /* from the peer's SYN, or the default (MUST-15) */
+    uint16_t rcv_mss;        /* the largest text received, for the delayed ACK */
+    uint16_t path_mss;       /* path MTU less IP and TCP headers without options */
+    int8_t error;            /* negated enum estab_error that ended it */
+    int8_t soft_error;
+    uint32_t ts_recent_s;    /* second at which ts_recent was set: it is void after 24 days (RFC 7323 5.5) */
+    uint32_t rcv_limit;      /* bytes: the receive buffer */
+    uint32_t snd_limit;
+    uint32_t keep_idle_ms;
+    uint32_t keep_interval_ms;
+    uint32_t user_timeout_ms; /* UINT32_MAX = infinite */
+    const struct estab_cc *cc;
+    uint64_t cc_private[CC_PRIVATE_WORDS];
+
+    uint64_t bytes_sent;     /* of text, first transmissions */
+    uint64_t bytes_received; /* of text, in order */
+    uint32_t bytes_retransmitted;
+    uint32_t segments_sent;
+    uint32_t segments_received;
+    uint32_t segments_retransmitted;
+};
+
+/* The limits and times of a stack's config that a connection needs, resolved. */
+struct tcp_limits {
+    struct rtt_limits rtt;
+    uint64_t delayed_ack_ns; /* 0 = acknowledge at once */
+    uint64_t syn_timeout_ns;
+    uint64_t fin_wait_2_ns;  /* UINT64_MAX = for ever */
+    uint32_t initial_window; /* segments */
+    uint32_t challenge_acks; /* per connection and second */
+};
+
+/* What a connection is given in each call: the time and the parts of its stack that it may use. */
+struct tcp_context {
+    uint64_t now;
+    struct pool *pool;
+    const struct tcp_limits *limits;
+    struct estab_counters *counters;
+    struct trace_ring *trace;
+};
+
+/* Options as a fresh connection has them. */
+struct tcp_conn_defaults {
+    const struct estab_cc *cc;
+    uint64_t keep_idle_ns;
+    uint64_t keep_interval_ns;
+    uint64_t user_timeout_ns;
+    uint32_t rcv_limit;
+    uint32_t snd_limit;
+    uint8_t keep_count;
+    bool timestamps, window_scale, sack; /* to be offered */
+};
+
+void conn_init(struct tcp_conn *c, const struct tcp_conn_defaults *defaults);
+
+/* Takes the options, not the state, of a listener (BSD's inheritance). */
+void conn_inherit(struct tcp_conn *c, const struct tcp_conn *listener);
+
+/* Gives back every block. */
+void conn_free_queues(struct tcp_conn *c, struct pool *pool);
+
+/* Moves the state by what happened, and traces it. */
+void conn_event(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event);
+
+/* The end by `error` (negated; 0 = a normal end): moves to CLOSED by `event`, stops the timers, tells the user, frees the queues (but what can still be read). */
+void conn_end(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event, int error);
+
+/* RCV.WND: what was announced and is not used up. */
+static inline uint32_t conn_rcv_wnd(const struct tcp_conn *c)
+{
+    return seq_diff(c->rcv_adv, c->rcv_nxt);
+}
+
+static inline uint32_t conn_flight(const struct tcp_conn *c)
+{
+    return seq_diff(c->snd_nxt, c->snd_una);
+}
+
+/* Bytes of the send queue that were never sent. */
+static inline uint32_t conn_unsent(const struct tcp_conn *c)
+{
+    return seq_lt(c->snd_nxt, c->snd.begin) ? send_queue_length(&c->snd)
+           : seq_gt(c->snd_nxt, c->snd.end) ? 0
+                                            : seq_diff(c->snd.end, c->snd_nxt);
+}
+
+static inline bool conn_syn_sent(const struct tcp_conn *c)
+{
+    return seq_diff(c->snd_nxt, c->iss) != 0;
+}
+
+static inline bool conn_syn_acked(const struct tcp_conn *c)
+{
+    return seq_diff(c->snd_una, c->iss) != 0;
+}
+
+/* The FIN stands behind the last byte of the queue. */
+static inline bool conn_fin_sent(const struct tcp_conn *c)
+{
+    return c->closing && seq_gt(c->snd_nxt, c->snd.end);
+}
+
+static inline bool conn_fin_acked(const struct tcp_conn *c)
+{
+    return c->closing && seq_gt(c->snd_una, c->snd.end);
+}
+
+/* Text of a full segment without SACK blocks: MSS less the timestamps option (MUST-16). */
+uint32_t conn_snd_mss(const struct tcp_conn *c);
+
+/* The right edge that the buffer allows now, and whether announcing it is worth a segment (MUST-39). */
+tcp_seq conn_rcv_edge(const struct tcp_conn *c);
+bool conn_window_update_due(const struct tcp_conn *c);
+
+/* Room and readiness as the user sees them. */
+uint32_t conn_send_room(const struct tcp_conn *c);
+bool conn_writable(const struct tcp_conn *c);
+uint32_t conn_ready(const struct tcp_conn *c);
+
+/* Whether the connection must be kept: its user has gone and nothing is left to do for the peer. */
+static inline bool conn_is_over(const struct tcp_conn *c)
+{
+    return c->state == ESTAB_CLOSED;
+}
+
+/* Every invariant; NULL = all hold, else the one that does not. */
+const char *conn_check(const struct tcp_conn *c, const struct pool *pool);
+
+#endif

@@ -1,0 +1,317 @@
+/* See output.h. The order of the decisions is the order of the functions: SYN, old data, new data and FIN, probes, ACK. */
+#include "tcp/output.h"
+
+#include "tcp/options.h"
+#include "tcp/recovery.h"
+#include "tcp/timers.h"
+
+/* ---- what every segment carries ---- */
+
+/* RFC 9293 3.8.6.2.2 (MUST-39): the right edge moves by a useful step or not at all, and never back (SHLD-14). */
+static tcp_seq edge_to_announce(const struct tcp_conn *c)
+{
+    tcp_seq edge = conn_rcv_edge(c);
+    uint32_t step = c->rcv_limit / 2 < c->adv_mss ? c->rcv_limit / 2 : c->adv_mss;
+    return seq_diff(edge, c->rcv_adv) >= step ? edge : c->rcv_adv;
+}
+
+/* The window field and the edge that it really announces: a shift may round down what is offered, but not take back what was. */
+static uint16_t window_field(const struct tcp_conn *c, bool syn, tcp_seq *edge)
+{
+    unsigned shift = syn ? 0 : c->rcv_shift;
+    uint32_t unit = 1u << shift;
+    uint32_t field = seq_diff(*edge, c->rcv_nxt) >> shift;
+    uint32_t least = (conn_rcv_wnd(c) + unit - 1) >> shift;
+    field = field < least ? least : field;
+    field = field > 65535 ? 65535 : field;
+    tcp_seq announced = seq_add(c->rcv_nxt, field << shift);
+    *edge = seq_max(announced, c->rcv_adv);
+    return (uint16_t)field;
+}
+
+static void plan_segment(const struct tcp_conn *c, const struct tcp_context *ctx, struct tcp_plan *plan, tcp_seq seq,
+                         enum estab_reason reason)
+{
+    plan->seq = seq;
+    plan->length = 0;
+    plan->segment_size = 0;
+    plan->flags = TCP_ACK;
+    plan->reason = (uint8_t)reason;
+    plan->again = false;
+    plan->edge = edge_to_announce(c);
+    options_of_segment(c, ctx->now, &plan->options);
+}
+
+/* Text of a full segment with the options that this one carries (MUST-16). */
+static uint32_t full_segment(const struct tcp_conn *c, const struct tcp_options *options)
+{
+    uint32_t mss = c->peer_mss < c->path_mss ? c->peer_mss : c->path_mss;
+    return mss - tcp_options_length(options, false);
+}
+
+static void add_text(const struct tcp_conn *c, struct tcp_plan *plan, uint32_t length, uint32_t full)
+{
+    plan->length = length;
+    plan->segment_size = full;
+    if (length > 0 && seq_eq(seq_add(plan->seq, length), c->snd.end)) {
+        plan->flags |= TCP_PSH; /* MUST-61 */
+    }
+}
+
+/* ---- SYN and SYN,ACK ---- */
+
+static bool decide_syn(const struct tcp_conn *c, const struct tcp_context *ctx, struct tcp_plan *plan)
+{
+    if (!(c->owed & OWED_SYN)) {
+        return false;
+    }
+    bool answer = c->state != ESTAB_SYN_SENT;
+    plan->seq = c->iss;
+    plan->length = 0;
+    plan->segment_size = 0;
+    plan->flags = (uint16_t)(TCP_SYN | (answer ? TCP_ACK : 0));
+    plan->again = conn_syn_sent(c);
+    plan->reason = answer ? ESTAB_REASON_SYN_ACK : ESTAB_REASON_SYN;
+    if (plan->again && c->retransmits > 0) {
+        plan->reason = ESTAB_REASON_RETRANSMIT_TIMEOUT;
+    }
+    plan->edge = answer ? c->rcv_adv : seq_add(c->rcv_nxt, c->rcv_limit < 65535 ? c->rcv_limit : 65535);
+    options_of_syn(c, ctx->now, &plan->options);
+    return true;
+}
+
+/* ---- data that was sent before ---- */
+
+static bool decide_again(const struct tcp_conn *c, const struct tcp_context *ctx, struct tcp_plan *plan)
+{
+    if (c->recovery.phase == RECOVERY_OPEN || !conn_syn_acked(c)) {
+        return false;
+    }
+    plan_segment(c, ctx, plan, c->snd_una, ESTAB_REASON_NONE);
+    uint32_t full = full_segment(c, &plan->options);
+    struct recovery_range range = recovery_next(c, full);
+    if (range.length == 0) {
+        return false;
+    }
+    plan->seq = range.from;
+    plan->reason = (uint8_t)range.reason;
+    plan->again = true;
+    uint32_t text = seq_lt(range.from, c->snd.end) ? seq_diff(c->snd.end, range.from) : 0;
+    add_text(c, plan, text < range.length ? text : range.length, full);
+    if (plan->length < range.length) {
+        plan->flags |= TCP_FIN;
+    }
+    return true;
+}
+
+/* ---- new data and FIN ---- */
+
+/* RFC 9293 3.8.6.2.1 with Nagle's rule (3.7.4): whether less than a full segment may go. `rest`: it is all there is. */
+static bool small_may_go(const struct tcp_conn *c, uint32_t length, bool rest)
+{
+    if (c->owed & OWED_OVERRIDE) {
+        return true;
+    }
+    bool idle = conn_flight(c) == 0;
+    if (rest) {
+        if (c->closing) {
+            return true;
+        }
+        return !c->cork && !c->more && (c->nodelay || idle);
+    }
+    return length >= c->max_snd_wnd / 2 && (c->nodelay || idle);
+}
+
+static uint32_t window_room(const struct tcp_conn *c)
+{
+    uint32_t flight = conn_flight(c);
+    return c->snd_wnd > flight ? c->snd_wnd - flight : 0; /* MUST-34: it may be negative */
+}
+
+/* How much text may go now: full segments, or less where small_may_go(). */
+static uint32_t new_text(const struct tcp_conn *c, uint32_t full, uint32_t gso_max)
+{
+    uint32_t unsent = conn_unsent(c);
+    uint32_t room = window_room(c);
+    uint32_t congestion = recovery_room(c);
+    uint32_t length = unsent < room ? unsent : room;
+    if (length > congestion) {
+        length = congestion - congestion % full; /* full segments only, when congestion is the limit */
+    }
+    if (length == 0) {
+        return 0;
+    }
+    uint32_t most = gso_max > full ? gso_max - gso_max % full : full;
+    if (length > most) {
+        return most;
+    }
+    uint32_t tail = length % full;
+    if (tail == 0 || small_may_go(c, tail, length == unsent)) {
+        return length;
+    }
+    return length - tail;
+}
+
+static bool decide_new(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max, struct tcp_plan *plan)
+{
+    bool fin_due = c->closing && !conn_fin_sent(c) && c->state != ESTAB_SYN_RECEIVED;
+    uint32_t unsent = conn_unsent(c);
+    bool may_send = conn_syn_acked(c) || (c->state == ESTAB_FIN_WAIT_1 && conn_syn_sent(c));
+    if ((unsent == 0 && !fin_due) || !may_send || c->state == ESTAB_SYN_RECEIVED) {
+        return false;
+    }
+    plan_segment(c, ctx, plan, c->snd_nxt, ESTAB_REASON_DATA);
+    uint32_t full = full_segment(c, &plan->options);
+    uint32_t length = unsent > 0 ? new_text(c, full, gso_max) : 0;
+    bool fin = fin_due && length == unsent && length <= full && window_room(c) > length;
+    if (length == 0 && !fin) {
+        plan->held_back = true;
+        return false;
+    }
+    add_text(c, plan, length, full);
+    if (fin) {
+        plan->flags |= TCP_FIN;
+        plan->reason = length > 0 ? ESTAB_REASON_DATA : ESTAB_REASON_FIN;
+    }
+    return true;
+}
+
+/* ---- probes ---- */
+
+/* RFC 9293 3.8.6.1: one octet, old or new, or the FIN, into a closed window. */
+static bool decide_probe(const struct tcp_conn *c, const struct tcp_context *ctx, struct tcp_plan *plan)
+{
+    if (c->owed & OWED_PROBE) {
+        bool again = conn_flight(c) > 0;
+        plan_segment(c, ctx, plan, again ? c->snd_una : c->snd_nxt, ESTAB_REASON_WINDOW_PROBE);
+        plan->again = again;
+        if (seq_lt(plan->seq, c->snd.end)) {
+            add_text(c, plan, 1, 1);
+        } else if (c->closing) {
+            plan->flags |= TCP_FIN;
+        }
+        return true;
+    }
+    if (c->owed & OWED_KEEPALIVE) { /* SHLD-12 */
+        plan_segment(c, ctx, plan, seq_sub(c->snd_nxt, 1), ESTAB_REASON_KEEPALIVE);
+        return true;
+    }
+    return false;
+}
+
+/* ---- ACK ---- */
+
+static bool decide_ack(const struct tcp_conn *c, const struct tcp_context *ctx, struct tcp_plan *plan)
+{
+    if (c->owed & OWED_ACK) {
+        plan_segment(c, ctx, plan, c->snd_nxt, (enum estab_reason)c->ack_reason);
+        return true;
+    }
+    if (state_can_receive(c->state) && conn_window_update_due(c)) {
+        plan_segment(c, ctx, plan, c->snd_nxt, ESTAB_REASON_WINDOW_UPDATE);
+        return true;
+    }
+    return false;
+}
+
+bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max, struct tcp_plan *plan)
+{
+    plan->held_back = false;
+    if (c->state == ESTAB_CLOSED || c->state == ESTAB_LISTEN || c->state == ESTAB_TIME_WAIT) {
+        return false;
+    }
+    if (decide_syn(c, ctx, plan)) {
+        return true;
+    }
+    if (c->state == ESTAB_SYN_SENT) {
+        return false;
+    }
+    return decide_again(c, ctx, plan) || decide_new(c, ctx, gso_max, plan) || decide_probe(c, ctx, plan) ||
+           decide_ack(c, ctx, plan);
+}
+
+void tcp_output_segment(const struct tcp_conn *c, const struct tcp_plan *plan, struct tcp_segment *seg)
+{
+    tcp_seq edge = plan->edge;
+    seg->seq = plan->seq;
+    seg->ack = (plan->flags & TCP_ACK) ? c->rcv_nxt : seq_of(0);
+    seg->flags = plan->flags;
+    seg->wnd = window_field(c, plan->flags & TCP_SYN, &edge);
+    seg->up = 0;
+    seg->text_length = plan->length;
+    seg->options = plan->options;
+    if (c->snd_urgent && seq_gt(c->snd_up, plan->seq) && !(plan->flags & TCP_SYN)) {
+        uint32_t ahead = seq_diff(c->snd_up, plan->seq);
+        seg->up = (uint16_t)(ahead > 65535 ? 65535 : ahead); /* MUST-31, MUST-62 */
+        seg->flags |= TCP_URG;
+    }
+}
+
+/* ---- what was sent ---- */
+
+static void sent_ack(struct tcp_conn *c, const struct tcp_plan *plan)
+{
+    tcp_seq edge = plan->edge;
+    window_field(c, plan->flags & TCP_SYN, &edge);
+    c->rcv_adv = edge;
+    c->last_ack_sent = c->rcv_nxt;
+    c->owed &= (uint8_t) ~(OWED_ACK | OWED_ACK_LATER);
+    c->dsack = false;
+    tcp_timers_on_ack_sent(c);
+}
+
+static void sent_new(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan, uint32_t space)
+{
+    c->snd_nxt = seq_add(plan->seq, space);
+    c->bytes_sent += plan->length;
+    if (plan->reason == ESTAB_REASON_WINDOW_PROBE) {
+        c->probing = true;
+        return;
+    }
+    c->cwnd_limited = recovery_room(c) < conn_snd_mss(c);
+    rtt_start(&c->rtt, c->snd_nxt, ctx->now);
+    tcp_timers_on_sent(c, ctx);
+}
+
+static void sent_again(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan, uint32_t space)
+{
+    c->segments_retransmitted++;
+    c->bytes_retransmitted += plan->length;
+    ctx->counters->segments_retransmitted++;
+    rtt_cancel(&c->rtt);
+    if (plan->flags & TCP_SYN) {
+        tcp_timers_on_sent(c, ctx);
+    } else if (plan->reason != ESTAB_REASON_WINDOW_PROBE) {
+        recovery_on_sent_again(c, plan->seq, space);
+        tcp_timers_on_sent(c, ctx);
+    }
+}
+
+void tcp_output_sent(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan)
+{
+    uint32_t space = plan->length + ((plan->flags & TCP_SYN) ? 1u : 0u) + ((plan->flags & TCP_FIN) ? 1u : 0u);
+    c->segments_sent += plan->length > plan->segment_size && plan->segment_size > 0
+                            ? (plan->length + plan->segment_size - 1) / plan->segment_size
+                            : 1;
+    c->last_sent_ns = ctx->now;
+    if (plan->flags & TCP_ACK) {
+        sent_ack(c, plan);
+    }
+    if (plan->again) {
+        sent_again(c, ctx, plan, space);
+    } else if (space > 0) {
+        sent_new(c, ctx, plan, space);
+    }
+    c->owed &= (uint8_t) ~(OWED_SYN | OWED_PROBE | OWED_KEEPALIVE);
+    if (conn_unsent(c) == 0) {
+        c->owed &= (uint8_t)~OWED_OVERRIDE;
+    }
+}
+
+void tcp_output_idle(struct tcp_conn *c, const struct tcp_context *ctx, const struct tcp_plan *plan)
+{
+    c->owed &= (uint8_t)~OWED_OVERRIDE;
+    if (plan->held_back) {
+        tcp_timers_on_held_back(c, ctx);
+    }
+}

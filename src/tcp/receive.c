@@ -1,0 +1,147 @@
+/* See receive.h. RFC 9293 3.10.7.4 (sixth to eighth), 3.8.5, 3.8.6.3; RFC 5681 4.2; RFC 2883 4. */
+#include "tcp/receive.h"
+
+#include "tcp/timers.h"
+
+void receive_owe_ack(struct tcp_conn *c, enum estab_reason reason)
+{
+    if (!(c->owed & OWED_ACK)) {
+        c->owed |= OWED_ACK;
+        c->ack_reason = (uint8_t)reason;
+    }
+}
+
+void receive_note_duplicate(struct tcp_conn *c, tcp_seq left, tcp_seq right)
+{
+    if (c->sack && !c->dsack) {
+        c->dsack = true;
+        c->dsack_left = left;
+        c->dsack_right = right;
+    }
+}
+
+void receive_urgent(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    if (!(seg->flags & TCP_URG) || !state_can_receive(c->state)) {
+        return; /* F-URG-2 */
+    }
+    tcp_seq up = seq_add(seg->seq, seg->up); /* MUST-62: the octet after the urgent data */
+    if (seq_leq(up, c->rcv.begin) || (c->rcv_urgent && seq_leq(up, c->rcv_up))) {
+        return; /* F-URG-1: one signal for each advance */
+    }
+    c->rcv_urgent = true;
+    c->rcv_up = up;
+    c->events |= ESTAB_URGENT_MARK;
+}
+
+/* RFC 5681 4.2, SHLD-19: at once for every second full segment, else within the delay. */
+static void owe_ack_for_text(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    uint32_t size = seg->merged_size != 0 ? seg->merged_size : seg->text_length;
+    size = size < c->adv_mss ? size : c->adv_mss;
+    if (size > c->rcv_mss) {
+        c->rcv_mss = (uint16_t)size;
+    }
+    uint32_t waiting = seq_diff(c->rcv_nxt, c->last_ack_sent);
+    if (waiting >= 2u * c->rcv_mss || c->quick_ack || ctx->limits->delayed_ack_ns == 0) {
+        receive_owe_ack(c, ESTAB_REASON_ACK);
+    } else if (!(c->owed & OWED_ACK_LATER)) {
+        c->owed |= OWED_ACK_LATER;
+        tcp_timers_on_ack_owed(c, ctx);
+    }
+}
+
+/* RCV.NXT follows the queue: counts, owes the ACK, tells the user. */
+static void receive_advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    uint32_t added = seq_diff(c->rcv.end, c->rcv_nxt);
+    c->bytes_received += added;
+    c->rcv_nxt = c->rcv.end;
+    c->events |= ESTAB_READABLE;
+    if (c->shut_read) {
+        recv_queue_consume(&c->rcv, ctx->pool, recv_queue_readable(&c->rcv));
+    }
+    owe_ack_for_text(c, ctx, seg);
+}
+
+/* What came ahead of a gap gives way to what is in order: the peer will send it again (RFC 2018 8). */
+static enum recv_verdict insert(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    enum recv_verdict verdict = recv_queue_insert(&c->rcv, ctx->pool, seg->seq, seg->text, seg->text_length);
+    if (verdict == RECV_NO_MEMORY && seq_eq(seg->seq, c->rcv_nxt) && recv_queue_has_ahead(&c->rcv)) {
+        ctx->counters->no_memory++;
+        recv_queue_shed_ahead(&c->rcv, ctx->pool);
+        verdict = recv_queue_insert(&c->rcv, ctx->pool, seg->seq, seg->text, seg->text_length);
+    }
+    return verdict;
+}
+
+enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    if (seg->text_length == 0) {
+        return ESTAB_DROP_NONE;
+    }
+    if (!state_can_receive(c->state)) {
+        return ESTAB_DROP_TEXT_AFTER_CLOSE; /* F-TXT-2: the peer has sent its FIN */
+    }
+    bool filled = recv_queue_has_ahead(&c->rcv);
+    enum recv_verdict verdict = insert(c, ctx, seg);
+    if (!seq_eq(c->rcv.end, c->rcv_nxt)) {
+        receive_advance(c, ctx, seg);
+    }
+    if (verdict == RECV_IN_ORDER) {
+        if (filled) {
+            receive_owe_ack(c, ESTAB_REASON_ACK); /* R5681-13: a gap was filled */
+        }
+        return ESTAB_DROP_NONE;
+    }
+    receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* F-SEQ-8 */
+    if (verdict == RECV_AHEAD) {
+        ctx->counters->out_of_order++;
+        return ESTAB_DROP_NONE;
+    }
+    if (verdict == RECV_DUPLICATE) {
+        receive_note_duplicate(c, seg->seq, seq_add(seg->seq, seg->text_length));
+        return ESTAB_DROP_DUPLICATE_TEXT;
+    }
+    ctx->counters->no_memory++;
+    return ESTAB_DROP_NO_MEMORY;
+}
+
+/* A FIN may come ahead of a gap, as text may: its place is remembered, the first one that was told. */
+static void note_fin(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    tcp_seq place = seq_add(seg->seq, seg->text_length);
+    if ((seg->flags & TCP_FIN) && !c->rcv_fin_known && seq_geq(place, c->rcv_nxt)) {
+        c->rcv_fin_known = true;
+        c->rcv_fin = place;
+    }
+}
+
+void receive_fin(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    note_fin(c, seg);
+    if (!c->rcv_fin_known || state_peer_closed(c->state)) {
+        return;
+    }
+    if (seq_lt(c->rcv_nxt, c->rcv_fin)) {
+        receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* F-FIN-8: not before the bytes in front of it */
+        return;
+    }
+    c->rcv_nxt = seq_add(c->rcv_nxt, 1);
+    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
+    recv_queue_shed_ahead(&c->rcv, ctx->pool);
+    c->events |= ESTAB_PEER_CLOSED | ESTAB_READABLE;
+    receive_owe_ack(c, ESTAB_REASON_ACK);
+    conn_event(c, ctx, EVENT_RCV_FIN);
+}
+
+void receive_text_of_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    uint32_t length = seg->text_length < conn_rcv_wnd(c) ? seg->text_length : conn_rcv_wnd(c);
+    if (length > 0) {
+        recv_queue_insert(&c->rcv, ctx->pool, seq_add(seg->seq, 1), seg->text, length);
+        c->bytes_received += seq_diff(c->rcv.end, c->rcv_nxt);
+        c->rcv_nxt = c->rcv.end;
+    }
+}

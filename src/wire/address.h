@@ -1,0 +1,66 @@
+/*
+ * Internet addresses as values: 16 bytes, IPv4 in the mapped form ::ffff:a.b.c.d (RFC 4291 2.5.5.2), so that one table, one comparison and one hash
+ * serve both versions.
+ */
+#ifndef ESTAB_WIRE_ADDRESS_H
+#define ESTAB_WIRE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/mem.h"
+
+struct ip_addr {
+    _Alignas(8) uint8_t b[16];
+};
+
+static inline bool ip_addr_eq(const struct ip_addr *a, const struct ip_addr *b)
+{
+    uint64_t x[2];
+    uint64_t y[2];
+    memcpy(x, a->b, 16);
+    memcpy(y, b->b, 16);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+static inline bool ip_addr_is_any(const struct ip_addr *a)
+{
+    static const uint8_t mapped_any[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const uint8_t any[16] = {0};
+    return memcmp(a->b, any, 16) == 0 || memcmp(a->b, mapped_any, 16) == 0;
+}
+
+static inline bool ip_addr_is_v4(const struct ip_addr *a)
+{
+    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return memcmp(a->b, prefix, 12) == 0;
+}
+
+static inline struct ip_addr ip_addr_v4(const uint8_t bytes[4])
+{
+    struct ip_addr a = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}};
+    memcpy(a.b + 12, bytes, 4);
+    return a;
+}
+
+static inline struct ip_addr ip_addr_v6(const uint8_t bytes[16])
+{
+    struct ip_addr a;
+    memcpy(a.b, bytes, 16);
+    return a;
+}
+
+/* 224.0.0.0/4, 255.255.255.255 or ff00::/8. */
+bool ip_addr_is_multicast(const struct ip_addr *a);
+bool ip_addr_is_limited_broadcast(const struct ip_addr *a);
+bool ip_addr_is_loopback(const struct ip_addr *a);
+bool ip_addr_is_link_local(const struct ip_addr *a);
+
+/* Fit to be the address of one host on the wire: not any, multicast, broadcast, 0.0.0.0/8, 240.0.0.0/4 (MUST-46, MUST-63). Loopback is the caller's question. */
+bool ip_addr_is_unicast(const struct ip_addr *a);
+
+/* The first `prefix` bits are equal; for IPv4 the prefix counts from the IPv4 part and both must be IPv4. */
+bool ip_addr_in_prefix(const struct ip_addr *a, const struct ip_addr *network, unsigned prefix);
+
+#endif

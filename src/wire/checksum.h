@@ -1,0 +1,64 @@
+/*
+ * The Internet checksum (RFC 1071, RFC 9293 3.1). Sums are 64-bit accumulators of 16-bit words in the byte order of the machine; the order does not matter until a sum
+ * is folded. Runs of bytes may be summed one after the other as long as all but the last have an even length; checksum_add_odd() joins
+ * at an odd place.
+ */
+#ifndef ESTAB_WIRE_CHECKSUM_H
+#define ESTAB_WIRE_CHECKSUM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/address.h"
+
+/* The sum of `length` bytes: unfolded, safe to add up to 2^16 of them. */
+uint64_t checksum_sum(const uint8_t *data, size_t length);
+
+/* Copies and sums in one pass. */
+uint64_t checksum_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t length);
+
+/* Folds to 16 bits, machine order. */
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+/* Adds the sum of a run that begins at an odd offset of the whole. */
+static inline uint64_t checksum_add_odd(uint64_t sum, uint64_t run)
+{
+    uint16_t folded = checksum_fold(run);
+    return sum + (uint16_t)((folded << 8) | (folded >> 8));
+}
+
+/* Writes the complement of the sum as the two bytes of a checksum field. */
+static inline void checksum_put(uint8_t *field, uint64_t sum)
+{
+    uint16_t value = (uint16_t)~checksum_fold(sum);
+    memcpy(field, &value, 2);
+}
+
+/* A sum over data and its own checksum field is right when it folds to all ones. */
+static inline bool checksum_ok(uint64_t sum)
+{
+    return checksum_fold(sum) == 0xffff;
+}
+
+/* The pseudo header without the length: addresses and protocol, IPv4 or IPv6 by the form of the addresses (RFC 9293 3.1, RFC 8200 8.1). */
+uint64_t checksum_pseudo(const struct ip_addr *source, const struct ip_addr *destination, uint8_t protocol);
+
+/* What the length field of the pseudo header adds: it is the same for IPv4 and for an IPv6 packet below 64 KiB. */
+static inline uint64_t checksum_length(uint32_t length)
+{
+    uint8_t bytes[4];
+    uint16_t words[2];
+    put_be32(bytes, length);
+    memcpy(words, bytes, 4);
+    return (uint64_t)words[0] + words[1];
+}
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * TCP headers and options (RFC 9293 3.1, 3.2; RFC 7323; RFC 2018). Parsing compares 20 <= data offset * 4 <=
+ * length before anything behind the fixed header is read (V-01). The option loop takes at least one byte a
+ * step and refuses a length below two, past the end of the header, or other than the one that a known kind
+ * must have (MUST-7, V-02). Headers are written field by field, nothing is left over (V-12).
+ *
+ * This file must not know connections: which options were negotiated, the limit of the window scale and what
+ * a SACK block may say are for tcp/ to decide. It knows only what an option may not mean outside of a SYN.
+ */
+#include "wire/tcp_header.h"
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/mem.h"
+
+#define MSS_LENGTH            4u
+#define WINDOW_SCALE_LENGTH   3u
+#define SACK_PERMITTED_LENGTH 2u
+#define TIMESTAMPS_LENGTH     10u
+#define SACK_HEAD_LENGTH      2u
+#define SACK_BLOCK_LENGTH     8u
+
+#define FLAGS_MASK                0x0fffu
+#define NOP_NOP_TIMESTAMPS        0x0101080au
+#define NOP_NOP_TIMESTAMPS_LENGTH 12u
+
+static uint32_t padded(uint32_t length)
+{
+    return (length + 3u) & ~3u;
+}
+
+/* A known kind has one length, SACK one for each number of blocks: four at most fit into a header. */
+static bool length_is_legal(uint8_t kind, uint32_t length)
+{
+    switch (kind) {
+    case TCP_OPTION_MSS: return length == MSS_LENGTH;
+    case TCP_OPTION_WINDOW_SCALE: return length == WINDOW_SCALE_LENGTH;
+    case TCP_OPTION_SACK_PERMITTED: return length == SACK_PERMITTED_LENGTH;
+    case TCP_OPTION_TIMESTAMPS: return length == TIMESTAMPS_LENGTH;
+    case TCP_OPTION_SACK:
+        return length > SACK_HEAD_LENGTH && (length - SACK_HEAD_LENGTH) % SACK_BLOCK_LENGTH == 0;
+    default: return true;
+    }
+}
+
+static void read_timestamps(const uint8_t *value, struct tcp_options *options)
+{
+    options->has_timestamps = true;
+    options->tsval = get_be32(value);
+    options->tsecr = get_be32(value + 4);
+}
+
+static void read_sack(const uint8_t *value, uint32_t length, struct tcp_options *options)
+{
+    uint32_t count = length / SACK_BLOCK_LENGTH;
+    for (uint32_t i = 0; i < count; i++) {
+        options->sack[i].left = seq_of(get_be32(value + i * SACK_BLOCK_LENGTH));
+        options->sack[i].right = seq_of(get_be32(value + i * SACK_BLOCK_LENGTH + 4));
+    }
+    options->sack_count = (uint8_t)count;
+}
+
+/* Options that mean something only in a SYN (MUST-65, RFC 7323 2.2, RFC 2018 2). */
+static void read_syn_option(const uint8_t *option, struct tcp_options *options)
+{
+    switch (option[0]) {
+    case TCP_OPTION_MSS:
+        /* A segment size of nothing is as good as no option, and nobody may ever divide by it (V-14). */
+        if (get_be16(option + 2) != 0) {
+            options->has_mss = true;
+            options->mss = get_be16(option + 2);
+        }
+        break;
+    case TCP_OPTION_WINDOW_SCALE:
+        options->has_window_scale = true;
+        options->window_scale = option[2];
+        break;
+    case TCP_OPTION_SACK_PERMITTED: options->sack_permitted = true; break;
+    default: break;
+    }
+}
+
+static void read_option(const uint8_t *option, uint32_t length, bool syn, struct tcp_options *options)
+{
+    if (option[0] == TCP_OPTION_TIMESTAMPS) {
+        read_timestamps(option + 2, options);
+    } else if (option[0] == TCP_OPTION_SACK) {
+        read_sack(option + SACK_HEAD_LENGTH, length - SACK_HEAD_LENGTH, options);
+    } else if (syn) {
+        read_syn_option(option, options);
+    }
+}
+
+static enum tcp_parse_verdict read_options(const uint8_t *data, uint32_t length, bool syn,
+                                           struct tcp_options *options)
+{
+    uint32_t at = 0;
+    while (at < length && data[at] != TCP_OPTION_END) {
+        if (data[at] == TCP_OPTION_NOP) {
+            at++;
+            continue;
+        }
+        uint32_t left = length - at;
+        if (left < 2 || data[at + 1] < 2 || data[at + 1] > left) {
+            return TCP_BAD_OPTION;
+        }
+        uint32_t bytes = data[at + 1];
+        if (!length_is_legal(data[at], bytes)) {
+            return TCP_BAD_OPTION;
+        }
+        read_option(data + at, bytes, syn, options);
+        at += bytes;
+    }
+    return TCP_PARSED;
+}
+
+enum tcp_parse_verdict tcp_segment_parse(const uint8_t *data, size_t length, struct tcp_segment *seg)
+{
+    if (length < TCP_HEADER) {
+        return TCP_TRUNCATED;
+    }
+    uint32_t header_length = (data[12] >> 4) * 4u;
+    if (header_length < TCP_HEADER || header_length > length) {
+        return TCP_BAD_OFFSET;
+    }
+    seg->source_port = get_be16(data);
+    seg->destination_port = get_be16(data + 2);
+    seg->seq = seq_of(get_be32(data + 4));
+    seg->ack = seq_of(get_be32(data + 8));
+    seg->flags = get_be16(data + 12) & FLAGS_MASK;
+    seg->wnd = get_be16(data + 14);
+    seg->up = get_be16(data + 18);
+    seg->merged_size = 0;
+    seg->text = data + header_length;
+    seg->text_length = (uint32_t)length - header_length;
+    seg->header = data;
+    seg->header_length = header_length;
+    seg->options = (struct tcp_options){.has_mss = false};
+    /* What nearly every segment of a connection with timestamps looks like (RFC 7323 appendix A). */
+    if (header_length == TCP_HEADER + NOP_NOP_TIMESTAMPS_LENGTH &&
+        get_be32(data + TCP_HEADER) == NOP_NOP_TIMESTAMPS) {
+        read_timestamps(data + TCP_HEADER + 4, &seg->options);
+        return TCP_PARSED;
+    }
+    bool syn = (seg->flags & TCP_SYN) != 0;
+    return read_options(data + TCP_HEADER, header_length - TCP_HEADER, syn, &seg->options);
+}
+
+static uint32_t timestamps_write(uint8_t *out, const struct tcp_options *options)
+{
+    out[0] = TCP_OPTION_TIMESTAMPS;
+    out[1] = TIMESTAMPS_LENGTH;
+    put_be32(out + 2, options->tsval);
+    put_be32(out + 6, options->tsecr);
+    return TIMESTAMPS_LENGTH;
+}
+
+/* MSS, SACK-permitted, timestamps, NOP, window scale, and NOPs to the next multiple of four. */
+static uint32_t syn_options_write(uint8_t *out, const struct tcp_options *options)
+{
+    uint32_t at = 0;
+    if (options->has_mss) {
+        out[at] = TCP_OPTION_MSS;
+        out[at + 1] = MSS_LENGTH;
+        put_be16(out + at + 2, options->mss);
+        at += MSS_LENGTH;
+    }
+    if (options->sack_permitted) {
+        out[at] = TCP_OPTION_SACK_PERMITTED;
+        out[at + 1] = SACK_PERMITTED_LENGTH;
+        at += SACK_PERMITTED_LENGTH;
+    }
+    if (options->has_timestamps) {
+        at += timestamps_write(out + at, options);
+    }
+    if (options->has_window_scale) {
+        out[at] = TCP_OPTION_NOP;
+        out[at + 1] = TCP_OPTION_WINDOW_SCALE;
+        out[at + 2] = WINDOW_SCALE_LENGTH;
+        out[at + 3] = options->window_scale;
+        at += 1 + WINDOW_SCALE_LENGTH;
+    }
+    while (at % 4 != 0) {
+        out[at++] = TCP_OPTION_NOP;
+    }
+    return at;
+}
+
+/* How many of the blocks have room beside the other options. */
+static uint32_t sack_blocks_that_fit(const struct tcp_options *options)
+{
+    ESTAB_ASSERT(options->sack_count <= TCP_MAX_SACK);
+    uint32_t used = (options->has_timestamps ? NOP_NOP_TIMESTAMPS_LENGTH : 0u) + 2u + SACK_HEAD_LENGTH;
+    uint32_t fit = (TCP_MAX_OPTIONS - used) / SACK_BLOCK_LENGTH;
+    return options->sack_count < fit ? options->sack_count : fit;
+}
+
+static uint32_t sack_write(uint8_t *out, const struct tcp_options *options)
+{
+    uint32_t count = sack_blocks_that_fit(options);
+    out[0] = TCP_OPTION_NOP;
+    out[1] = TCP_OPTION_NOP;
+    out[2] = TCP_OPTION_SACK;
+    out[3] = (uint8_t)(SACK_HEAD_LENGTH + count * SACK_BLOCK_LENGTH);
+    for (uint32_t i = 0; i < count; i++) {
+        put_be32(out + 4 + i * SACK_BLOCK_LENGTH, options->sack[i].left.v);
+        put_be32(out + 8 + i * SACK_BLOCK_LENGTH, options->sack[i].right.v);
+    }
+    return 4 + count * SACK_BLOCK_LENGTH;
+}
+
+uint32_t tcp_header_write(uint8_t out[TCP_MAX_HEADER], const struct tcp_segment *seg)
+{
+    const struct tcp_options *options = &seg->options;
+    uint8_t *at = out + TCP_HEADER;
+    if (seg->flags & TCP_SYN) {
+        at += syn_options_write(at, options);
+    } else {
+        if (options->has_timestamps) {
+            at[0] = TCP_OPTION_NOP;
+            at[1] = TCP_OPTION_NOP;
+            at += 2 + timestamps_write(at + 2, options);
+        }
+        if (options->sack_count > 0) {
+            at += sack_write(at, options);
+        }
+    }
+    uint32_t length = (uint32_t)(at - out);
+    put_be16(out, seg->source_port);
+    put_be16(out + 2, seg->destination_port);
+    put_be32(out + 4, seg->seq.v);
+    put_be32(out + 8, seg->ack.v);
+    put_be16(out + 12, (length / 4) << 12 | (seg->flags & FLAGS_MASK));
+    put_be16(out + 14, seg->wnd);
+    put_be16(out + 16, 0);
+    put_be16(out + 18, seg->up);
+    return length;
+}
+
+uint32_t tcp_options_length(const struct tcp_options *options, bool syn)
+{
+    uint32_t length = 0;
+    if (syn) {
+        length += options->has_mss ? MSS_LENGTH : 0u;
+        length += options->sack_permitted ? SACK_PERMITTED_LENGTH : 0u;
+        length += options->has_timestamps ? TIMESTAMPS_LENGTH : 0u;
+        length += options->has_window_scale ? 1u + WINDOW_SCALE_LENGTH : 0u;
+        return padded(length);
+    }
+    length += options->has_timestamps ? NOP_NOP_TIMESTAMPS_LENGTH : 0u;
+    if (options->sack_count > 0) {
+        length += 2u + SACK_HEAD_LENGTH + sack_blocks_that_fit(options) * SACK_BLOCK_LENGTH;
+    }
+    return length;
+}
