@@ -1,0 +1,53 @@
+# The front door. Everything happens in build/, with the presets of CMakePresets.json; `make help` lists what there is.
+
+BUILD := build/release
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
+
+.PHONY: build help demo test bench lint size fuzz coverage format docs install clean
+
+build: ## build the library and the tool (build/estab): the default
+	@scripts/install-packages.sh build
+	@mkdir -p build
+	@cmake --preset release > build/release.log 2>&1 || { cat build/release.log; exit 1; }
+	@cmake --build $(BUILD) -j $(JOBS) --target estab estab_shared estab_tool examples
+	@ln -sfn release/estab build/estab
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r name text; do \
+	    printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+demo: build ## the whole life of connections against the kernel's TCP; ARGS="--json" and others are handed on
+	@scripts/install-packages.sh $(if $(ROOT),demo)
+	@build/estab demo $(ARGS)
+
+test: ## everything a change must pass: gcc, clang, sanitizers, big-endian; LEGS="release asan" picks some
+	@scripts/test.sh $(LEGS)
+
+bench: build ## the benchmarks; ARGS are handed on
+	@if [ -x bench/run ]; then bench/run build/estab $(ARGS); else build/estab bench $(ARGS); fi
+
+lint: ## clang-tidy and cppcheck over src, drivers, sim, tools, examples
+	@scripts/lint.sh
+
+size: ## flash and RAM on a Cortex-M4, code size for wasm32, and what they ask of their surroundings
+	@scripts/size.sh
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (60) seconds each, then their coverage of src; TARGETS="packet_fuzz" picks some
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh $(TARGETS)
+
+coverage: ## line and branch coverage of src by the unit, stack, rfc and replay tests
+	@scripts/coverage.sh
+
+format: ## clang-format what differs from the last commit (never the whole tree); FILES="..." names files instead
+	@scripts/format.sh $(FILES)
+
+docs: build ## make again the pages that are generated from the code
+	@scripts/docs.sh build/estab
+
+install: build ## install below PREFIX (/usr/local), DESTDIR respected
+	@cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)
+
+clean: ## remove build/
+	rm -rf build

@@ -1,0 +1,161 @@
+# The tests, found by their names: see docs/TESTING.md. Each has one label: unit, stack, rfc, replay, tidy, install or interop.
+
+include(CheckIncludeFile)
+set(CMAKE_REQUIRED_FLAGS "-include stdarg.h -include stddef.h -include setjmp.h -include stdint.h")
+check_include_file(cmocka.h ESTAB_HAVE_CMOCKA)
+unset(CMAKE_REQUIRED_FLAGS)
+if(NOT ESTAB_HAVE_CMOCKA)
+    message(STATUS "cmocka is not installed: the unit tests are not built (`make test` installs it)")
+endif()
+
+# Instrumented and emulated tests take longer; a test with a great number of rounds may do fewer where this is 1.
+set(test_slow 0)
+set(test_timeout 60)
+if(estab_instrumented OR CMAKE_CROSSCOMPILING)
+    set(test_slow 1)
+    set(test_timeout 300)
+endif()
+set(test_environment
+    "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+    "PYTHONDONTWRITEBYTECODE=1")
+
+function(estab_test_defaults target)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE ESTAB_TEST_SLOW=${test_slow}
+        ESTAB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(${target} PRIVATE estab_warnings)
+endfunction()
+
+# ------------------------------------------------------------------------------------------------ helpers of the tests
+file(GLOB support_sources CONFIGURE_DEPENDS tests/support/*.c)
+set(support_library "")
+if(support_sources AND ESTAB_HAVE_CMOCKA)
+    add_library(estab_test_support STATIC ${support_sources})
+    estab_test_defaults(estab_test_support)
+    target_link_libraries(estab_test_support PUBLIC estab_plain)
+    set(support_library estab_test_support)
+endif()
+
+# Drivers, simulator and the parts of the tool for tests, on the plain objects: the same sources without libestab.a beside them.
+function(estab_plain_library name)
+    add_library(${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
+    target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+    target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${name} PRIVATE estab_warnings PUBLIC estab_plain)
+endfunction()
+set(outer_test_library "")
+file(GLOB outer_sources CONFIGURE_DEPENDS drivers/*.c sim/*.c)
+if(outer_sources)
+    estab_plain_library(estab_outer_plain ${outer_sources})
+    set(outer_test_library estab_outer_plain)
+endif()
+file(GLOB tool_parts CONFIGURE_DEPENDS tools/*.c)
+list(FILTER tool_parts EXCLUDE REGEX "/main\\.c$")
+if(tool_parts)
+    estab_plain_library(estab_tool_plain ${tool_parts})
+    target_link_libraries(estab_tool_plain PUBLIC ${outer_test_library})
+endif()
+
+# What a test file includes tells what it is linked with beyond the core.
+function(estab_link_test target source)
+    file(STRINGS ${source} names_tools REGEX "#include \"tools/")
+    if(names_tools AND TARGET estab_tool_plain)
+        target_link_libraries(${target} PRIVATE estab_tool_plain)
+    endif()
+    target_link_libraries(${target} PRIVATE ${support_library} ${outer_test_library} estab_plain estab_instrument)
+endfunction()
+
+# --------------------------------------------------------------------------------------------- unit, stack, rfc: cmocka
+set(test_programs "")
+if(ESTAB_HAVE_CMOCKA)
+    foreach(label unit stack rfc)
+        file(GLOB sources CONFIGURE_DEPENDS tests/${label}/*_test.c)
+        foreach(source IN LISTS sources)
+            get_filename_component(name ${source} NAME_WE)
+            set(target ${label}_${name})
+            string(REGEX REPLACE "_test$" "" name ${name})
+            add_executable(${target} ${source})
+            set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+            estab_test_defaults(${target})
+            estab_link_test(${target} ${source})
+            target_link_libraries(${target} PRIVATE cmocka)
+            add_test(NAME ${label}.${name} COMMAND ${target})
+            set_tests_properties(${label}.${name} PROPERTIES
+                LABELS ${label} TIMEOUT ${test_timeout} ENVIRONMENT "${test_environment}")
+            list(APPEND test_programs ${target})
+        endforeach()
+    endforeach()
+endif()
+
+# ------------------------------------------------------------------------------------- fuzz targets, or their replays
+file(GLOB fuzz_sources CONFIGURE_DEPENDS tests/fuzz/*_fuzz.c)
+foreach(source IN LISTS fuzz_sources)
+    get_filename_component(target ${source} NAME_WE)
+    string(REGEX REPLACE "_fuzz$" "" name ${target})
+    set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    if(ESTAB_FUZZ)
+        add_executable(${target} ${source})
+        target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    else()
+        add_executable(${target} ${source} tests/fuzz/replay.c)
+        add_test(NAME replay.${name} COMMAND ${target} ${corpus})
+        set_tests_properties(replay.${name} PROPERTIES
+            LABELS replay TIMEOUT ${test_timeout} ENVIRONMENT "${test_environment}")
+    endif()
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+    estab_test_defaults(${target})
+    # An archive gives only the members that a target names, so a helper that needs cmocka does not come along.
+    estab_link_test(${target} ${source})
+    list(APPEND test_programs ${target})
+endforeach()
+
+add_custom_target(estab_test_programs DEPENDS ${test_programs})
+
+if(CMAKE_CROSSCOMPILING OR estab_instrumented)
+    return() # What follows looks at the tree or at the release build, once.
+endif()
+
+# ----------------------------------------------------------------------------------------- tidy: rules about the tree
+set(python /usr/bin/python3)
+set(tool_argument "")
+if(TARGET estab_tool)
+    set(tool_argument --tool $<TARGET_FILE:estab_tool>)
+endif()
+function(estab_tidy_test name)
+    set(script ${PROJECT_SOURCE_DIR}/tests/tidy/${name}.py)
+    add_test(NAME tidy.${name} COMMAND ${python} ${script} ${PROJECT_SOURCE_DIR} ${ARGN})
+    add_test(NAME tidy.${name}.selftest COMMAND ${python} ${script} --self-test)
+    set_tests_properties(tidy.${name} tidy.${name}.selftest PROPERTIES
+        LABELS tidy TIMEOUT 300 ENVIRONMENT "${test_environment};CC=${CMAKE_C_COMPILER}")
+endfunction()
+estab_tidy_test(include_rule)
+estab_tidy_test(style)
+estab_tidy_test(docs ${tool_argument})
+if(estab_localized)
+    estab_tidy_test(symbols --object ${estab_object} --archive $<TARGET_FILE:estab>)
+endif()
+
+# ------------------------------------------------------------- install: a stranger's project against the installed tree
+add_test(NAME install.consumer
+    COMMAND ${python} ${PROJECT_SOURCE_DIR}/tests/install/consumer.py
+        ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${PROJECT_VERSION})
+set_tests_properties(install.consumer PROPERTIES
+    LABELS install TIMEOUT 300 SKIP_RETURN_CODE 77 ENVIRONMENT "${test_environment};CC=${CMAKE_C_COMPILER}")
+
+# -------------------------------------------------- interop: the tool against other people's TCPs; root, one at a time
+if(TARGET estab_tool)
+    file(GLOB interop_scripts CONFIGURE_DEPENDS tests/interop/*.py)
+    foreach(script IN LISTS interop_scripts)
+        file(STRINGS ${script} entry REGEX "__main__")
+        if(NOT entry)
+            continue() # a module that the scripts share
+        endif()
+        get_filename_component(name ${script} NAME_WE)
+        add_test(NAME interop.${name} COMMAND ${python} ${script})
+        set_tests_properties(interop.${name} PROPERTIES
+            LABELS interop TIMEOUT 300 RUN_SERIAL ON SKIP_RETURN_CODE 77
+            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+            ENVIRONMENT "${test_environment};ESTAB=$<TARGET_FILE:estab_tool>;ESTAB_BUILD=${PROJECT_BINARY_DIR}")
+    endforeach()
+endif()
