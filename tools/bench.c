@@ -42,6 +42,7 @@ void bench_report(const struct bench_settings *settings, const char *bench, cons
             json_real(stdout, figures[i].name, figures[i].value, figures[i].decimals);
         }
         json_end(stdout);
+        tool_flush();
         return;
     }
     printf("%s: %s\n", bench, measured);
@@ -50,7 +51,7 @@ void bench_report(const struct bench_settings *settings, const char *bench, cons
         print_name(figures[i].name);
         putchar('\n');
     }
-    fflush(stdout);
+    tool_flush();
 }
 
 static int run_named(const char *name, const struct bench_settings *settings)
@@ -79,7 +80,7 @@ int bench_main(int argc, char **argv)
          offsetof(struct bench_settings, duration_ns), BENCH_SECOND / 100, 3600 * BENCH_SECOND},
         {"connections", 'n', OPTION_NUMBER, "N",
          "connections alive (conn: besides, default 0; lookup: default\n"
-         "10, 1000, 100000 and 1000000; memory: default 10000)",
+         "10, 1000, 100000 and 1000000; memory: default 100000)",
          offsetof(struct bench_settings, connections), 0, 4000000},
         {"time-wait", 0, OPTION_NUMBER, "N", "conn: connections in TIME-WAIT (default 50000)",
          offsetof(struct bench_settings, time_wait), 1, 1000000},

@@ -47,8 +47,9 @@ struct bench_pair {
 struct bench_setup {
     uint32_t connections; /* room for so many in each stack, listeners and a reserve not counted */
     uint32_t time_wait;
-    uint64_t msl_ns; /* 0 = the default */
-    size_t buffers;  /* bytes for data */
+    uint64_t msl_ns;     /* 0 = the default */
+    size_t buffers;      /* bytes for data */
+    uint32_t block_size; /* 0 = the default */
 };
 
 /* The configuration that a setup means. */

@@ -59,8 +59,10 @@ static uint64_t exchange(struct bench_pair *pair, struct lookup *lookup, uint32_
         for (unsigned i = 0; i < PER_CLOCK; i++) {
             estab_conn conn = lookup->conns[next_random(&random) % count];
             asked += estab_send(pair->stack[CLIENT], pair->now, conn, "x", 1, 0) == 1;
-            bench_settle(pair);
+            bench_move(pair, CLIENT);
+            bench_move(pair, SERVER);
         }
+        bench_settle(pair);
         pair->now = bench_clock();
     }
     if (lookup->answers != asked || asked == 0) {
@@ -105,7 +107,13 @@ static int measure(struct bench_pair *pair, const struct bench_settings *setting
 
 static int run(const struct bench_settings *settings, uint32_t count)
 {
-    const struct bench_setup setup = {.connections = count, .time_wait = 16, .buffers = (size_t)16 << 20};
+    /* Each answer waits in a small block for an acknowledgment that may be delayed: there must be many. */
+    const struct bench_setup setup = {
+        .connections = count,
+        .time_wait = 16,
+        .buffers = (size_t)256 << 20,
+        .block_size = 256,
+    };
     struct lookup lookup = {.conns = calloc(count, sizeof *lookup.conns)};
     if (lookup.conns == NULL) {
         return tool_fail("out of memory for %u connections", count);

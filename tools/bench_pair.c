@@ -38,6 +38,7 @@ void bench_configure(struct estab_config *config, const struct bench_setup *setu
     config->max_connections = setup->connections;
     config->max_time_wait = setup->time_wait;
     config->msl_ns = setup->msl_ns;
+    config->block_size = setup->block_size;
 }
 
 /* ------------------------------------------------------------------------------------------------ the stacks

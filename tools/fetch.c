@@ -206,6 +206,14 @@ static int send_request(struct fetch *fetch)
 /* ------------------------------------------------------------------------------------------------- response
  */
 
+/* What ended the connection, 0 = the peer's close: those who read in place see an end for both. */
+static int connection_error(const struct fetch *fetch)
+{
+    struct estab_status status;
+    int error = estab_status(fetch->host.stack, fetch->conn, &status);
+    return error != 0 ? error : status.error;
+}
+
 /* The peer has closed too early, or the connection has failed. */
 static int ended_early(struct fetch *fetch, int error)
 {
@@ -240,6 +248,10 @@ static int receive_head(struct fetch *fetch)
             tool_error("%s: the head of the response is longer than %u bytes", fetch->url.text,
                        HTTP_HEAD_MAX);
             return FETCH_RECEIVE;
+        }
+        int ready = estab_ready(host->stack, fetch->conn);
+        if (ready < 0 || (ready & ESTAB_PEER_CLOSED) != 0) {
+            return ended_early(fetch, connection_error(fetch));
         }
         int code = turn(fetch);
         if (code != OPTIONS_GO_ON) {
@@ -314,8 +326,9 @@ static int use_received(struct fetch *fetch)
             return OPTIONS_GO_ON;
         }
         if (count <= 0) {
-            bool complete = count == 0 && fetch->body.framing == HTTP_BODY_CLOSE;
-            return complete ? TOOL_OK : ended_early(fetch, count);
+            int error = count < 0 ? count : connection_error(fetch);
+            bool complete = error == 0 && fetch->body.framing == HTTP_BODY_CLOSE;
+            return complete ? TOOL_OK : ended_early(fetch, error);
         }
         size_t used = 0;
         bool stuck = false;

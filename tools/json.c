@@ -63,7 +63,6 @@ void json_begin(FILE *stream)
 void json_end(FILE *stream)
 {
     fputs("}\n", stream);
-    fflush(stream);
 }
 
 void json_text(FILE *stream, const char *name, const char *value)

@@ -17,7 +17,7 @@
 
 void json_begin(FILE *stream);
 
-/* Ends the line and flushes it, so that a reader of a pipe sees it at once. */
+/* Ends the line; tool_flush() then lets a reader of a pipe see it at once. */
 void json_end(FILE *stream);
 
 /* Text is escaped; bytes that are not UTF-8 become U+FFFD. NULL is null. */

@@ -112,6 +112,7 @@ static void log_request(const struct server *server, const struct client *client
         json_unsigned(stdout, "status", client->answer.status);
         json_unsigned(stdout, "bytes", client->answer.text_length + client->answer.length);
         json_end(stdout);
+        tool_flush();
         return;
     }
     printf("%s %s ", address, request->error == 405 ? "-" : method);
@@ -119,7 +120,7 @@ static void log_request(const struct server *server, const struct client *client
         putchar(*c < ' ' || *c == 0x7f ? '?' : *c);
     }
     printf(" %u %" PRIu64 "\n", client->answer.status, client->answer.text_length + client->answer.length);
-    fflush(stdout);
+    tool_flush();
 }
 
 /* ------------------------------------------------------------------------------------------------- sending
@@ -353,8 +354,8 @@ static int start_listening(struct server *server)
         json_end(stdout);
     } else {
         printf("listening on %s\n", addr_format_port(&local, text));
-        fflush(stdout);
     }
+    tool_flush();
     return OPTIONS_GO_ON;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 static const char *tool_name;
+static int output_error;
 static volatile sig_atomic_t interrupts;
 
 void tool_set_name(const char *name)
@@ -20,7 +21,7 @@ void tool_set_name(const char *name)
 
 __attribute__((format(printf, 1, 0))) static void print_line(const char *format, va_list arguments)
 {
-    fflush(stdout);
+    tool_flush();
     if (tool_name != NULL) {
         fprintf(stderr, "estab %s: ", tool_name);
     } else {
@@ -56,14 +57,22 @@ int tool_usage(const char *format, ...)
     return TOOL_USAGE;
 }
 
-int tool_finish(int code)
+void tool_flush(void)
 {
     errno = 0;
-    bool complete = fflush(stdout) == 0 && ferror(stdout) == 0;
-    if (complete || code != TOOL_OK) {
+    if (fflush(stdout) != 0 && output_error == 0) {
+        output_error = errno;
+    }
+}
+
+int tool_finish(int code)
+{
+    tool_flush();
+    if ((output_error == 0 && ferror(stdout) == 0) || code != TOOL_OK) {
         return code;
     }
-    return tool_fail("standard output: %s", errno != 0 ? strerror(errno) : "not everything could be written");
+    return tool_fail("standard output: %s",
+                     output_error != 0 ? strerror(output_error) : "not everything could be written");
 }
 
 static void on_interrupt(int signal_number)

@@ -23,6 +23,10 @@ void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int tool_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Flushes standard output, so that a reader of a pipe sees it at once; what fails is told by tool_finish().
+ */
+void tool_flush(void);
+
 /*
  * Flushes standard output. Returns `code`, or TOOL_FAILED with a line where `code` is TOOL_OK and not all
  * that was printed has arrived (disk full, pipe closed).

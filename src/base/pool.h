@@ -35,16 +35,12 @@ struct pool {
     uint32_t fail_after;  /* for tests, see above; 0 = never */
 };
 
-#pragma GCC visibility push(hidden)
-
 /* Carves `memory` (aligned to 16) into blocks of block_size bytes, a power of two of at least 128. */
 void pool_init(struct pool *pool, void *memory, size_t size, uint32_t block_size);
 
 /* A block with next = NULL and the rest as it was left; NULL when all are in use (counted in failed). */
 struct block *pool_take(struct pool *pool);
 void pool_give(struct pool *pool, struct block *block);
-
-#pragma GCC visibility pop
 
 /* Payload bytes of one block. */
 static inline uint32_t pool_payload(const struct pool *pool)

@@ -55,19 +55,13 @@ enum recv_verdict {
                        fitted has moved `end` */
 };
 
-#pragma GCC visibility push(hidden)
-
 void recv_queue_init(struct recv_queue *queue, tcp_seq start);
 void recv_queue_free(struct recv_queue *queue, struct pool *pool);
-
-#pragma GCC visibility pop
 
 static inline uint32_t recv_queue_readable(const struct recv_queue *queue)
 {
     return seq_diff(queue->end, queue->begin);
 }
-
-#pragma GCC visibility push(hidden)
 
 /*
  * Stores `length` bytes (> 0) whose first has position `from`. The caller has trimmed them to the window, so
@@ -99,14 +93,10 @@ void recv_queue_consume(struct recv_queue *queue, struct pool *pool, uint32_t le
 /* Drops every range ahead (RFC 2018 section 8 allows it) and returns the number of bytes lost. */
 uint32_t recv_queue_shed_ahead(struct recv_queue *queue, struct pool *pool);
 
-#pragma GCC visibility pop
-
 static inline bool recv_queue_has_ahead(const struct recv_queue *queue)
 {
     return queue->ahead != NULL;
 }
-
-#pragma GCC visibility push(hidden)
 
 /*
  * The ranges ahead, each once, at most max: those that grew last, newest first, then (RFC 2018 section 4: as
@@ -119,7 +109,5 @@ uint32_t recv_queue_ahead_bytes(const struct recv_queue *queue);
 
 /* Every invariant of the queue; for tests and conn_check(). */
 bool recv_queue_check(const struct recv_queue *queue, const struct pool *pool);
-
-#pragma GCC visibility pop
 
 #endif

@@ -25,13 +25,9 @@ struct send_queue {
     tcp_seq end;
 };
 
-#pragma GCC visibility push(hidden)
-
 /* Empty, next byte at `start`. */
 void send_queue_init(struct send_queue *queue, tcp_seq start);
 void send_queue_free(struct send_queue *queue, struct pool *pool);
-
-#pragma GCC visibility pop
 
 static inline uint32_t send_queue_length(const struct send_queue *queue)
 {
@@ -43,8 +39,6 @@ static inline uint32_t send_queue_reserved(const struct send_queue *queue)
 {
     return queue->tail != NULL ? queue->tail->owner_word : 0;
 }
-
-#pragma GCC visibility push(hidden)
 
 /*
  * Copies up to `length` bytes to the end; fewer when the pool is empty. Returns the number copied. Ends a
@@ -85,7 +79,5 @@ unsigned send_queue_slices(struct send_queue *queue, tcp_seq from, uint32_t leng
 
 /* Every invariant of the queue; for tests and conn_check(). */
 bool send_queue_check(const struct send_queue *queue, const struct pool *pool);
-
-#pragma GCC visibility pop
 
 #endif

@@ -13,15 +13,11 @@ struct siphash_key {
     uint64_t k0, k1;
 };
 
-#pragma GCC visibility push(hidden)
-
 /* The key of 16 bytes, read as two little-endian words. */
 struct siphash_key siphash_key_read(const uint8_t bytes[16]);
 
 /* SipHash-2-4 and SipHash-1-3 of `count` words: the same as hashing their 8 * count little-endian bytes. */
 uint64_t siphash24(const struct siphash_key *key, const uint64_t *words, unsigned count);
 uint64_t siphash13(const struct siphash_key *key, const uint64_t *words, unsigned count);
-
-#pragma GCC visibility pop
 
 #endif

@@ -25,16 +25,12 @@ struct table {
     uint32_t count;
 };
 
-#pragma GCC visibility push(hidden)
-
 /* entries: capacity entries; at most capacity - 1 of them may ever be filled (asserted). */
 void table_init(struct table *table, struct table_entry *entries, uint32_t capacity);
 void table_insert(struct table *table, uint32_t hash, uint32_t id);
 
 /* Removes the entry with this hash and id, which must be there (asserted). */
 void table_remove(struct table *table, uint32_t hash, uint32_t id);
-
-#pragma GCC visibility pop
 
 /*
  * Walks the entries with this hash: start with *position = table_home(), call until TABLE_NONE comes back.

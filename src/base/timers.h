@@ -23,8 +23,6 @@ struct timers {
     uint32_t capacity;
 };
 
-#pragma GCC visibility push(hidden)
-
 /* heap: capacity entries; position: capacity words. Neither has to be cleared before. */
 void timers_init(struct timers *timers, struct timers_entry *heap, uint32_t *position, uint32_t capacity);
 
@@ -36,8 +34,6 @@ void timers_remove(struct timers *timers, uint32_t id);
 
 /* The deadline of id, TIMERS_NEVER where it has none. */
 uint64_t timers_get(const struct timers *timers, uint32_t id);
-
-#pragma GCC visibility pop
 
 /* The earliest entry, or NULL where there is none. */
 static inline const struct timers_entry *timers_top(const struct timers *timers)

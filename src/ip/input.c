@@ -174,9 +174,11 @@ static enum estab_drop packet_input(struct ip_host *ip, struct ip_arrival *arriv
         return drop;
     }
     drop = header_input(ip, arrival, type, datagram);
-    if (drop == ESTAB_DROP_NONE) {
-        drop = address_check(ip, arrival, datagram);
+    if (drop != ESTAB_DROP_NONE) {
+        return drop;
     }
+    bool whole_tcp = datagram->protocol == IP_PROTOCOL_TCP && !datagram->is_fragment && !arrival->link_group;
+    drop = whole_tcp ? ESTAB_DROP_NONE : address_check(ip, arrival, datagram);
     if (drop != ESTAB_DROP_NONE) {
         return drop;
     }
@@ -187,6 +189,12 @@ static enum estab_drop packet_input(struct ip_host *ip, struct ip_arrival *arriv
         }
     }
     return upper_input(ip, arrival, received);
+}
+
+enum estab_drop ip_check_addresses(const struct ip_host *ip, const struct ip_received *received)
+{
+    const struct ip_arrival arrival = {.interface = received->interface};
+    return address_check(ip, &arrival, &received->datagram);
 }
 
 void ip_input(struct ip_host *ip, uint64_t now, const struct estab_packet *packet,

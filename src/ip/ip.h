@@ -71,10 +71,17 @@ struct ip_received {
 };
 
 /*
- * Takes one packet apart. Invalid source addresses (MUST-63), destinations that are not ours, broadcast or multicast (MUST-57), our own address as source (LAND) and source routes are dropped here.
- * ARP, neighbour discovery and echo requests are handled and their answers queued for ip_pull(). DEVIATION notes stand at the code.
+ * Takes one packet apart. Source routes, and TCP in a frame for a group, are dropped here; invalid addresses
+ * (MUST-57, MUST-63, LAND) here for all but TCP, for TCP in ip_check_addresses(). ARP, neighbour discovery and
+ * echo requests are handled and their answers queued for ip_pull().
  */
 void ip_input(struct ip_host *ip, uint64_t now, const struct estab_packet *packet, struct ip_received *received);
+
+/*
+ * The address rules for a TCP segment (MUST-57, MUST-63): ESTAB_DROP_NONE or why it must be dropped in silence. ip_input() leaves them to the caller, who need not
+ * ask for a segment of a connection that exists: its addresses were checked when it was opened.
+ */
+enum estab_drop ip_check_addresses(const struct ip_host *ip, const struct ip_received *received);
 
 /* ---- output ---- */
 
@@ -89,7 +96,8 @@ struct ip_path {
 
 /*
  * Finds the way from *source to `destination`. Where *source is any it is chosen (MUST-44), longest prefix first, same scope. `scope` is an interface or 0.
- * Returns 0, -ESTAB_ENETUNREACH, -ESTAB_EADDRNOTAVAIL (source is not ours, unless the interface accepts any address), -ESTAB_EAFNOSUPPORT.
+ * Returns 0, -ESTAB_ENETUNREACH, -ESTAB_EADDRNOTAVAIL (source is not ours, unless the interface accepts any address; or the destination is ours),
+ * -ESTAB_EAFNOSUPPORT, -ESTAB_ENOBUFS (every neighbour entry is static).
  * `hint` is the interface that a packet being answered came in by, or 0.
  */
 struct ip_path_query {

@@ -36,6 +36,7 @@ struct conn *conn_new(struct estab_stack *stack)
     conn_init(&conn->tcp, &defaults);
     conn->generation = generation;
     conn->in_use = true;
+    conn->timer_at = TIMERS_NEVER;
     conn->partner = conn->output_next = conn->ready_next = conn->queue_next = NONE;
     stack->conn_count++;
     return conn;
@@ -56,7 +57,7 @@ void conn_delete(struct estab_stack *stack, struct conn *conn)
     conn_leave_table(stack, conn);
     port_unbind(stack, conn);
     conn_free_queues(&conn->tcp, &stack->pool);
-    timers_remove(&stack->timers, conn_index(stack, conn));
+    conn_set_timer(stack, conn, TIMERS_NEVER);
     conn->in_use = false;
     stack->conn_count--;
     conn_recycle(stack, conn);
@@ -91,16 +92,25 @@ void flow_words_of(const struct flow_key *key, struct flow_words *words)
     words->w[4] = (uint64_t)key->local_port << 16 | key->remote_port;
 }
 
+static inline uint32_t word_of(const uint8_t *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
 uint32_t flow_hash(const struct estab_stack *stack, const struct flow_key *key)
 {
-    if (ip_addr_is_v4(&key->local) && ip_addr_is_v4(&key->remote)) {
-        uint64_t words[2] = {(uint64_t)get_be32(key->local.b + 12) << 32 | get_be32(key->remote.b + 12),
-                             (uint64_t)key->local_port << 16 | key->remote_port};
-        return (uint32_t)siphash13(&stack->table_key, words, 2);
+    uint32_t ports = (uint32_t)key->local_port << 16 | key->remote_port;
+    if (ip_addr_is_v4(&key->local)) {
+        const uint32_t words[3] = {word_of(key->local.b + 12), word_of(key->remote.b + 12), ports};
+        return flow_hash_words(&stack->table_key, words, 3);
     }
-    struct flow_words words;
-    flow_words_of(key, &words);
-    return (uint32_t)siphash13(&stack->table_key, words.w, 5);
+    uint32_t words[9];
+    memcpy(words, key->local.b, 16);
+    memcpy(words + 4, key->remote.b, 16);
+    words[8] = ports;
+    return flow_hash_words(&stack->table_key, words, 9);
 }
 
 static bool conn_has_key(const struct conn *conn, const struct flow_key *key)

@@ -82,6 +82,14 @@ static struct siphash_key derive(const uint8_t secret[16], uint64_t purpose)
     return key;
 }
 
+static void derive_table_key(struct flow_hash_key *key, const uint8_t secret[16])
+{
+    struct siphash_key source = derive(secret, 2);
+    for (uint64_t i = 0; i <= FLOW_HASH_WORDS; i++) {
+        key->k[i] = siphash24(&source, &i, 1);
+    }
+}
+
 static void make(struct estab_stack *stack, const struct settings *settings, const struct plan *plan)
 {
     memset(stack, 0, sizeof *stack);
@@ -128,7 +136,7 @@ estab_stack *estab_init(void *memory, size_t size, const struct estab_config *co
     }
     make(plan.stack, &settings, &plan);
     plan.stack->isn_key = derive(config->secret, 1);
-    plan.stack->table_key = derive(config->secret, 2);
+    derive_table_key(&plan.stack->table_key, config->secret);
     plan.stack->port_key = derive(config->secret, 3);
     plan.stack->budget = size;
     plan.stack->fixed = carver.used;

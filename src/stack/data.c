@@ -133,6 +133,15 @@ static int begin_receive(struct estab_stack *stack, uint64_t now, estab_conn han
     return conn->listening ? -ESTAB_EOPNOTSUPP : tcp_may_receive(&conn->tcp);
 }
 
+/* Reading may make a window update due, and nothing else. */
+static void consume(struct estab_stack *stack, struct conn *conn, uint32_t length)
+{
+    tcp_consume(&conn->tcp, &stack->tcp, length);
+    if (conn->tcp.owed & OWED_WINDOW) {
+        queue_output(stack, conn);
+    }
+}
+
 ptrdiff_t estab_recv(estab_stack *stack, uint64_t now, estab_conn handle, void *data, size_t length, unsigned flags)
 {
     struct conn *conn;
@@ -143,8 +152,7 @@ ptrdiff_t estab_recv(estab_stack *stack, uint64_t now, estab_conn handle, void *
     uint32_t want = length > UINT32_MAX ? UINT32_MAX : (uint32_t)length;
     uint32_t got = recv_queue_copy(&conn->tcp.rcv, 0, data, want);
     if (!(flags & ESTAB_PEEK)) {
-        tcp_consume(&conn->tcp, &stack->tcp, got);
-        conn_settle(stack, conn);
+        consume(stack, conn, got);
     }
     return (ptrdiff_t)got;
 }
@@ -166,8 +174,7 @@ ptrdiff_t estab_recvv(estab_stack *stack, uint64_t now, estab_conn handle, const
             break;
         }
     }
-    tcp_consume(&conn->tcp, &stack->tcp, total);
-    conn_settle(stack, conn);
+    consume(stack, conn, total);
     return (ptrdiff_t)total;
 }
 
@@ -198,8 +205,7 @@ int estab_recv_consume(estab_stack *stack, uint64_t now, estab_conn handle, size
         return -ESTAB_EMSGSIZE;
     }
     conn_context(stack, conn, now);
-    tcp_consume(&conn->tcp, &stack->tcp, (uint32_t)length);
-    conn_settle(stack, conn);
+    consume(stack, conn, (uint32_t)length);
     return 0;
 }
 

@@ -132,9 +132,8 @@ static void closed_segment(struct estab_stack *stack, const struct arrival *arri
     reply_reset(stack, arrival);
 }
 
-static void deliver(struct estab_stack *stack, struct arrival *arrival, uint32_t hash)
+static void deliver(struct estab_stack *stack, struct arrival *arrival, uint32_t id)
 {
-    uint32_t id = flow_find(stack, &arrival->key, hash);
     struct conn *conn = id == TABLE_NONE ? listener_find(stack, &arrival->key)
                         : (id & TIME_WAIT_ID) ? NULL
                                               : &stack->conns[id];
@@ -157,7 +156,11 @@ static void tcp_arrives(struct estab_stack *stack, struct estab_packet *packet, 
 {
     const struct ip_received *received = &batch->received[i];
     struct tcp_segment seg;
-    enum estab_drop bad = parse(packet, &received->datagram, &seg);
+    uint32_t id = flow_find(stack, &batch->key[i], batch->hash[i]);
+    enum estab_drop bad = id == TABLE_NONE ? ip_check_addresses(stack->ip, received) : ESTAB_DROP_NONE;
+    if (bad == ESTAB_DROP_NONE) {
+        bad = parse(packet, &received->datagram, &seg);
+    }
     if (bad != ESTAB_DROP_NONE) {
         drop(stack, packet, bad);
         trace_drop(stack, packet);
@@ -170,7 +173,7 @@ static void tcp_arrives(struct estab_stack *stack, struct estab_packet *packet, 
         .packet = packet,
         .interface = (uint8_t)received->interface,
     };
-    deliver(stack, &arrival, batch->hash[i]);
+    deliver(stack, &arrival, id);
 }
 
 /* ---- ICMP errors ---- */
@@ -213,6 +216,12 @@ static void icmp_arrives(struct estab_stack *stack, struct estab_packet *packet,
 
 /* ---- batches ---- */
 
+static bool key_eq(const struct flow_key *a, const struct flow_key *b)
+{
+    return a->local_port == b->local_port && a->remote_port == b->remote_port &&
+           ip_addr_eq(&a->remote, &b->remote) && ip_addr_eq(&a->local, &b->local);
+}
+
 /* First pass. Returns how many packets it took: a reassembled datagram ends the batch, since its buffer is used again. */
 static unsigned take_apart(struct estab_stack *stack, struct estab_packet *packets, unsigned count, struct batch *batch)
 {
@@ -236,7 +245,8 @@ static unsigned take_apart(struct estab_stack *stack, struct estab_packet *packe
             .local_port = long_enough ? get_be16(ports + 2) : 0,
             .remote_port = long_enough ? get_be16(ports) : 0,
         };
-        batch->hash[i] = flow_hash(stack, &batch->key[i]);
+        bool same = i > 0 && batch->received[i - 1].kind == IP_RECEIVED_TCP && key_eq(&batch->key[i], &batch->key[i - 1]);
+        batch->hash[i] = same ? batch->hash[i - 1] : flow_hash(stack, &batch->key[i]);
         table_prefetch(&stack->table, batch->hash[i]);
         bool reassembled = ports < packet->data || ports >= packet->data + packet->length;
         if (reassembled) {

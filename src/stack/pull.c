@@ -222,28 +222,35 @@ static void park(struct estab_stack *stack, struct conn *conn)
     stack->parked.head = conn_index(stack, conn);
 }
 
-/* Fills one packet from the connection at the head of the queue, or lets it go. */
-static bool pull_next(struct estab_stack *stack, struct estab_packet *packet)
+/* The head of the queue lets go: it has nothing more, or waits for its neighbour. */
+static void finish_turn(struct estab_stack *stack, struct conn *conn)
 {
-    struct conn *conn = &stack->conns[stack->output.head];
-    if (!conn->in_use) {
-        output_pop(stack);
-        conn_recycle(stack, conn);
-        return false;
-    }
-    if (conn_pull(stack, conn, packet)) {
-        if (++stack->burst >= BURST) {
-            output_pop(stack);
-            queue_output(stack, conn);
-        }
-        return true;
-    }
     output_pop(stack);
+    if (!conn->in_use) {
+        conn_recycle(stack, conn);
+        return;
+    }
     if (conn->parked) {
         park(stack, conn);
     }
     conn_settle_timers(stack, conn);
-    return false;
+}
+
+/* Fills one packet from the connection at the head of the queue, or lets it go. */
+static bool pull_next(struct estab_stack *stack, struct estab_packet *packet)
+{
+    struct conn *conn = &stack->conns[stack->output.head];
+    if (!conn->in_use || !conn_pull(stack, conn, packet)) {
+        finish_turn(stack, conn);
+        return false;
+    }
+    if (!conn_may_have_output(&conn->tcp)) {
+        finish_turn(stack, conn);
+    } else if (++stack->burst >= BURST) {
+        finish_turn(stack, conn);
+        queue_output(stack, conn);
+    }
+    return true;
 }
 
 static void count_out(struct estab_stack *stack, const struct estab_packet *packet, bool tcp)
@@ -256,28 +263,50 @@ static void count_out(struct estab_stack *stack, const struct estab_packet *pack
     stack->counters.segments_out += tcp;
 }
 
+/* What does not belong to a connection goes first: ARP, ICMP, RST, TIME-WAIT's ACKs. */
+static bool pull_own(struct estab_stack *stack, struct estab_packet *packet)
+{
+    if (ip_pull(stack->ip, stack->tcp.now, packet)) {
+        count_out(stack, packet, false);
+        return true;
+    }
+    if (reply_pull(stack, packet)) {
+        count_out(stack, packet, true);
+        return true;
+    }
+    return false;
+}
+
+static void clear(struct estab_packet *packet)
+{
+    packet->slice_count = 0;
+    packet->gso_size = 0;
+    packet->flags = 0;
+    packet->conn = 0;
+}
+
 unsigned estab_pull(estab_stack *stack, uint64_t now, struct estab_packet *packets, unsigned count)
 {
     stack->tcp.now = now;
     unsigned n = 0;
+    bool own = stack->reply_count > 0 || ip_pull_pending(stack->ip);
     while (n < count) {
         struct estab_packet *packet = &packets[n];
-        packet->slice_count = 0;
-        packet->gso_size = 0;
-        packet->flags = 0;
-        packet->conn = 0;
-        if (ip_pull(stack->ip, now, packet)) {
-            count_out(stack, packet, false);
-        } else if (reply_pull(stack, packet)) {
-            count_out(stack, packet, true);
-        } else if (stack->output.head == NONE) {
-            break;
-        } else if (pull_next(stack, packet)) {
-            count_out(stack, packet, true);
-        } else {
+        clear(packet);
+        if (own && pull_own(stack, packet)) {
+            n++;
             continue;
         }
-        n++;
+        own = false;
+        if (stack->output.head == NONE) {
+            break;
+        }
+        if (pull_next(stack, packet)) {
+            count_out(stack, packet, true);
+            n++;
+        } else {
+            own = stack->reply_count > 0 || ip_pull_pending(stack->ip); /* a neighbour is asked for */
+        }
     }
     if (n > 0 && stack->output.head != NONE) {
         conn_settle_timers(stack, &stack->conns[stack->output.head]);

@@ -21,24 +21,32 @@ struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *c
     return &stack->tcp;
 }
 
-/* Whether asking tcp_output_decide() may be worth it: cheap and never wrong in the negative. */
-static bool may_have_output(const struct tcp_conn *c)
+bool conn_may_have_output(const struct tcp_conn *c)
 {
     if (c->state == ESTAB_CLOSED || c->state == ESTAB_LISTEN || c->state == ESTAB_TIME_WAIT) {
         return false;
     }
     return (c->owed & ~OWED_ACK_LATER) != 0 || conn_unsent(c) > 0 || c->recovery.phase != RECOVERY_OPEN ||
-           (c->closing && !conn_fin_sent(c)) || (state_can_receive(c->state) && conn_window_update_due(c));
+           (c->closing && !conn_fin_sent(c));
 }
 
 void conn_settle_timers(struct estab_stack *stack, struct conn *conn)
 {
-    uint32_t index = conn_index(stack, conn);
+    if (!conn->tcp.timers_set) {
+        return;
+    }
+    conn->tcp.timers_set = false;
     uint64_t next = tcp_timers_next(&conn->tcp);
     /* An entry that is too early costs one look when its time comes; moving it at each ACK would cost more. */
-    if (next < timers_get(&stack->timers, index)) {
-        timers_set(&stack->timers, index, next);
+    if (next < conn->timer_at) {
+        conn_set_timer(stack, conn, next);
     }
+}
+
+void conn_set_timer(struct estab_stack *stack, struct conn *conn, uint64_t deadline_ns)
+{
+    conn->timer_at = deadline_ns;
+    timers_set(&stack->timers, conn_index(stack, conn), deadline_ns);
 }
 
 static void forget_parent(struct estab_stack *stack, struct conn *conn)
@@ -62,7 +70,7 @@ static void settle_closed(struct estab_stack *stack, struct conn *conn)
     forget_parent(stack, conn);
     conn_leave_table(stack, conn);
     port_unbind(stack, conn);
-    timers_remove(&stack->timers, conn_index(stack, conn));
+    conn_set_timer(stack, conn, TIMERS_NEVER);
     if (conn->tcp.released || unaccepted) {
         conn_delete(stack, conn);
     }
@@ -83,7 +91,7 @@ static void settle_listen(struct estab_stack *stack, struct conn *conn)
         conn->local = conn_bound_address(conn);
         conn_enter_table(stack, conn);
     }
-    timers_remove(&stack->timers, conn_index(stack, conn));
+    conn_set_timer(stack, conn, TIMERS_NEVER);
 }
 
 void conn_settle(struct estab_stack *stack, struct conn *conn)
@@ -114,7 +122,7 @@ void conn_settle(struct estab_stack *stack, struct conn *conn)
         return;
     }
     conn_settle_timers(stack, conn);
-    if (!conn->in_output && may_have_output(c)) {
+    if (!conn->in_output && conn_may_have_output(c)) {
         queue_output(stack, conn);
     }
 }

@@ -7,6 +7,7 @@
 #ifndef ESTAB_STACK_STACK_H
 #define ESTAB_STACK_STACK_H
 
+#include "base/flow_hash.h"
 #include "base/table.h"
 #include "base/timers.h"
 #include "ip/ip.h"
@@ -36,6 +37,7 @@ struct conn {
     struct ip_addr local;
     struct ip_addr remote;
     uint64_t user;
+    uint64_t timer_at;     /* its entry among the timers: never later than its earliest deadline */
     union {
         struct { /* a connection's */
             struct ip_path path;
@@ -135,7 +137,8 @@ struct estab_stack {
     struct time_wait *time_waits;
     struct port_record *ports;
     struct reply *replies;
-    struct siphash_key isn_key, table_key, port_key;
+    struct siphash_key isn_key, port_key;
+    struct flow_hash_key table_key;
     struct index_queue output, parked, ready, starved;
     uint32_t conn_free, conn_fresh, conn_count;
     uint32_t time_wait_free, time_wait_fresh, time_wait_count, time_wait_first, time_wait_last;
@@ -205,6 +208,9 @@ struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *c
 void conn_settle(struct estab_stack *stack, struct conn *conn);
 /* Only its deadlines: what sending changes. */
 void conn_settle_timers(struct estab_stack *stack, struct conn *conn);
+void conn_set_timer(struct estab_stack *stack, struct conn *conn, uint64_t deadline_ns);
+/* Whether asking tcp_output_decide() may be worth it: cheap and never wrong in the negative. */
+bool conn_may_have_output(const struct tcp_conn *c);
 /* The user's interest ends: the record goes with the connection, or at once. */
 void conn_release(struct estab_stack *stack, struct conn *conn);
 void conn_abort(struct estab_stack *stack, struct conn *conn, int error);

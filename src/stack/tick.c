@@ -11,10 +11,11 @@ static void conn_due(struct estab_stack *stack, uint32_t index, uint64_t now)
     struct conn *conn = &stack->conns[index];
     uint64_t due = tcp_timers_next(&conn->tcp);
     if (due > now) { /* put off since: see conn_settle_timers() */
-        timers_set(&stack->timers, index, due);
+        conn_set_timer(stack, conn, due);
         return;
     }
-    timers_remove(&stack->timers, index);
+    conn_set_timer(stack, conn, TIMERS_NEVER);
+    conn->tcp.timers_set = true;
     if (tcp_timeouts(&conn->tcp, conn_context(stack, conn, now))) {
         conn_reset_peer(stack, conn);
     }
@@ -48,11 +49,12 @@ uint64_t estab_next_deadline(estab_stack *stack)
     next = time_wait < next ? time_wait : next;
     const struct timers_entry *top;
     while ((top = timers_top(&stack->timers)) != NULL) {
-        uint64_t due = tcp_timers_next(&stack->conns[top->id].tcp);
+        struct conn *conn = &stack->conns[top->id];
+        uint64_t due = tcp_timers_next(&conn->tcp);
         if (due == top->deadline_ns) {
             return due < next ? due : next;
         }
-        timers_set(&stack->timers, top->id, due); /* NEVER removes it */
+        conn_set_timer(stack, conn, due); /* NEVER removes it */
     }
     return next;
 }

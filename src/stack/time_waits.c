@@ -118,7 +118,7 @@ void time_wait_take_over(struct estab_stack *stack, struct conn *conn)
     for (unsigned i = 0; i < TCP_DEADLINES; i++) {
         conn->tcp.deadline[i] = UINT64_MAX;
     }
-    timers_remove(&stack->timers, conn_index(stack, conn));
+    conn_set_timer(stack, conn, TIMERS_NEVER);
     if (conn->tcp.released) {
         conn_delete(stack, conn);
         return;

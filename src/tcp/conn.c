@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "tcp/timers.h"
 
-_Static_assert(sizeof(struct tcp_conn) <= 464, "an idle connection must stay small");
+_Static_assert(sizeof(struct tcp_conn) <= 384, "an idle connection must stay small");
 
 void conn_init(struct tcp_conn *c, const struct tcp_conn_defaults *defaults)
 {

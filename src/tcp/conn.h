@@ -26,6 +26,7 @@ enum tcp_owed {
     OWED_SYN = 0x04,            /* SYN or SYN,ACK, first or again */
     OWED_PROBE = 0x08,          /* a window probe */
     OWED_KEEPALIVE = 0x10,
+    OWED_WINDOW = 0x40,         /* the user has read: the window may be worth announcing */
     OWED_OVERRIDE = 0x20        /* send what there is, silly or not (RFC 9293 3.8.6.2.1: override timeout) */
 };
 
@@ -79,6 +80,7 @@ struct tcp_conn {
     bool cwnd_limited : 1;
     bool probing : 1;        /* the byte at SND.UNA was sent into a closed window */
     bool established : 1;    /* has been */
+    bool timers_set : 1;     /* a deadline was set since the stack looked last */
     bool v6 : 1;             /* the addresses are IPv6: the default MSS (MUST-15) */
     bool rcv_fin_known : 1;  /* the peer's FIN was seen, at rcv_fin, maybe behind a gap */
     tcp_seq rcv_nxt;

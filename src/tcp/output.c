@@ -207,7 +207,7 @@ static bool decide_ack(const struct tcp_conn *c, const struct tcp_context *ctx, 
         plan_segment(c, ctx, plan, c->snd_nxt, (enum estab_reason)c->ack_reason);
         return true;
     }
-    if (state_can_receive(c->state) && conn_window_update_due(c)) {
+    if ((c->owed & OWED_WINDOW) && state_can_receive(c->state) && conn_window_update_due(c)) {
         plan_segment(c, ctx, plan, c->snd_nxt, ESTAB_REASON_WINDOW_UPDATE);
         return true;
     }
@@ -255,7 +255,7 @@ static void sent_ack(struct tcp_conn *c, const struct tcp_plan *plan)
     window_field(c, plan->flags & TCP_SYN, &edge);
     c->rcv_adv = edge;
     c->last_ack_sent = c->rcv_nxt;
-    c->owed &= (uint8_t) ~(OWED_ACK | OWED_ACK_LATER);
+    c->owed &= (uint8_t) ~(OWED_ACK | OWED_ACK_LATER | OWED_WINDOW);
     c->dsack = false;
     tcp_timers_on_ack_sent(c);
 }
@@ -310,7 +310,7 @@ void tcp_output_sent(struct tcp_conn *c, struct tcp_context *ctx, const struct t
 
 void tcp_output_idle(struct tcp_conn *c, const struct tcp_context *ctx, const struct tcp_plan *plan)
 {
-    c->owed &= (uint8_t)~OWED_OVERRIDE;
+    c->owed &= (uint8_t) ~(OWED_OVERRIDE | OWED_WINDOW);
     if (plan->held_back) {
         tcp_timers_on_held_back(c, ctx);
     }

@@ -76,6 +76,7 @@ static bool keepalive_timeout(struct tcp_conn *c, struct tcp_context *ctx)
         wait = (uint64_t)c->keep_interval_ms * 1000000;
     }
     c->deadline[ESTAB_TIMER_KEEPALIVE] = ctx->now + wait;
+    c->timers_set = true;
     return false;
 }
 

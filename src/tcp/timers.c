@@ -6,18 +6,27 @@ static void stop(struct tcp_conn *c, enum estab_timer timer)
     c->deadline[timer] = UINT64_MAX;
 }
 
+static void set(struct tcp_conn *c, enum estab_timer timer, uint64_t deadline_ns)
+{
+    c->deadline[timer] = deadline_ns;
+    c->timers_set = true;
+}
+
 static uint64_t rto(const struct tcp_conn *c, const struct tcp_context *ctx)
 {
     return rtt_rto_ns(&c->rtt, &ctx->limits->rtt);
 }
 
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 uint64_t tcp_timers_next(const struct tcp_conn *c)
 {
-    uint64_t next = UINT64_MAX;
-    for (unsigned i = 0; i < TCP_DEADLINES; i++) {
-        next = c->deadline[i] < next ? c->deadline[i] : next;
-    }
-    return next;
+    _Static_assert(TCP_DEADLINES == 6, "all of them");
+    const uint64_t *d = c->deadline;
+    return earlier(earlier(earlier(d[0], d[1]), earlier(d[2], d[3])), earlier(d[4], d[5]));
 }
 
 void tcp_timers_stop(struct tcp_conn *c)
@@ -33,7 +42,7 @@ static void restart_user_timeout(struct tcp_conn *c, const struct tcp_context *c
     if (c->user_timeout_ms == UINT32_MAX) {
         stop(c, ESTAB_TIMER_USER);
     } else {
-        c->deadline[ESTAB_TIMER_USER] = ctx->now + (uint64_t)c->user_timeout_ms * 1000000;
+        set(c, ESTAB_TIMER_USER, ctx->now + (uint64_t)c->user_timeout_ms * 1000000);
     }
 }
 
@@ -41,14 +50,14 @@ void tcp_timers_on_open(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     uint64_t timeout = ctx->limits->syn_timeout_ns;
     if (timeout < ESTAB_INFINITE) {
-        c->deadline[ESTAB_TIMER_USER] = ctx->now + timeout;
+        set(c, ESTAB_TIMER_USER, ctx->now + timeout);
     }
 }
 
 static void restart_keepalive(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     bool may = c->keepalive && state_is_synchronized(c->state) && c->state != ESTAB_TIME_WAIT;
-    c->deadline[ESTAB_TIMER_KEEPALIVE] = may ? ctx->now + (uint64_t)c->keep_idle_ms * 1000000 : UINT64_MAX;
+    set(c, ESTAB_TIMER_KEEPALIVE, may ? ctx->now + (uint64_t)c->keep_idle_ms * 1000000 : UINT64_MAX);
 }
 
 void tcp_timers_on_established(struct tcp_conn *c, const struct tcp_context *ctx)
@@ -66,7 +75,7 @@ void tcp_timers_on_sent(struct tcp_conn *c, const struct tcp_context *ctx)
         stop(c, ESTAB_TIMER_PERSIST);
     }
     if (!tcp_timer_runs(c, ESTAB_TIMER_RETRANSMIT) && !tcp_timer_runs(c, ESTAB_TIMER_PERSIST)) {
-        c->deadline[ESTAB_TIMER_RETRANSMIT] = ctx->now + rto(c, ctx); /* RFC 6298 5.1 */
+        set(c, ESTAB_TIMER_RETRANSMIT, ctx->now + rto(c, ctx)); /* RFC 6298 5.1 */
     }
     if (!tcp_timer_runs(c, ESTAB_TIMER_USER)) {
         restart_user_timeout(c, ctx);
@@ -92,7 +101,7 @@ void tcp_timers_on_ack_advanced(struct tcp_conn *c, const struct tcp_context *ct
         return; /* RFC 6582 4: only the first partial ACK restarts it */
     }
     if (tcp_timer_runs(c, ESTAB_TIMER_RETRANSMIT)) {
-        c->deadline[ESTAB_TIMER_RETRANSMIT] = ctx->now + rto(c, ctx); /* RFC 6298 5.3 */
+        set(c, ESTAB_TIMER_RETRANSMIT, ctx->now + rto(c, ctx)); /* RFC 6298 5.3 */
     }
 }
 
@@ -109,7 +118,7 @@ void tcp_timers_on_window(struct tcp_conn *c, const struct tcp_context *ctx)
         stop(c, ESTAB_TIMER_RETRANSMIT);
         restart_user_timeout(c, ctx);
         if (!tcp_timer_runs(c, ESTAB_TIMER_PERSIST)) {
-            c->deadline[ESTAB_TIMER_PERSIST] = ctx->now + rto(c, ctx);
+            set(c, ESTAB_TIMER_PERSIST, ctx->now + rto(c, ctx));
         }
         return;
     }
@@ -118,7 +127,7 @@ void tcp_timers_on_window(struct tcp_conn *c, const struct tcp_context *ctx)
         stop(c, ESTAB_TIMER_PERSIST);
         c->rtt.backoff = 0;
         if (conn_flight(c) > 0) {
-            c->deadline[ESTAB_TIMER_RETRANSMIT] = ctx->now + rto(c, ctx);
+            set(c, ESTAB_TIMER_RETRANSMIT, ctx->now + rto(c, ctx));
         } else {
             stop(c, ESTAB_TIMER_USER);
         }
@@ -128,7 +137,7 @@ void tcp_timers_on_window(struct tcp_conn *c, const struct tcp_context *ctx)
 void tcp_timers_on_held_back(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     if (conn_flight(c) == 0 && !tcp_timer_runs(c, ESTAB_TIMER_PERSIST)) {
-        c->deadline[ESTAB_TIMER_PERSIST] = ctx->now + rto(c, ctx);
+        set(c, ESTAB_TIMER_PERSIST, ctx->now + rto(c, ctx));
         if (c->snd_wnd == 0 && !tcp_timer_runs(c, ESTAB_TIMER_USER)) {
             restart_user_timeout(c, ctx);
         }
@@ -138,7 +147,7 @@ void tcp_timers_on_held_back(struct tcp_conn *c, const struct tcp_context *ctx)
 void tcp_timers_on_ack_owed(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     if (!tcp_timer_runs(c, ESTAB_TIMER_DELAYED_ACK)) {
-        c->deadline[ESTAB_TIMER_DELAYED_ACK] = ctx->now + ctx->limits->delayed_ack_ns;
+        set(c, ESTAB_TIMER_DELAYED_ACK, ctx->now + ctx->limits->delayed_ack_ns);
     }
 }
 
@@ -167,18 +176,18 @@ void tcp_timers_on_fin_wait_2(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     uint64_t wait = ctx->limits->fin_wait_2_ns;
     if (c->state == ESTAB_FIN_WAIT_2 && c->released && wait < ESTAB_INFINITE) {
-        c->deadline[ESTAB_TIMER_FIN_WAIT_2] = ctx->now + wait;
+        set(c, ESTAB_TIMER_FIN_WAIT_2, ctx->now + wait);
     }
 }
 
 void tcp_timers_on_retransmit(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     rtt_back_off(&c->rtt); /* RFC 6298 5.5 */
-    c->deadline[ESTAB_TIMER_RETRANSMIT] = ctx->now + rto(c, ctx);
+    set(c, ESTAB_TIMER_RETRANSMIT, ctx->now + rto(c, ctx));
 }
 
 void tcp_timers_on_probe(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     rtt_back_off(&c->rtt); /* RFC 9293 3.8.6.1, SHLD-30 */
-    c->deadline[ESTAB_TIMER_PERSIST] = ctx->now + rto(c, ctx);
+    set(c, ESTAB_TIMER_PERSIST, ctx->now + rto(c, ctx));
 }

@@ -83,6 +83,9 @@ int tcp_may_receive(struct tcp_conn *c)
 void tcp_consume(struct tcp_conn *c, const struct tcp_context *ctx, uint32_t length)
 {
     recv_queue_consume(&c->rcv, ctx->pool, length);
+    if (state_can_receive(c->state) && conn_window_update_due(c)) {
+        c->owed |= OWED_WINDOW;
+    }
     if (c->rcv_urgent && seq_geq(c->rcv.begin, c->rcv_up)) {
         c->rcv_urgent = false;
     }

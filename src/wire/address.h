@@ -33,8 +33,9 @@ static inline bool ip_addr_is_any(const struct ip_addr *a)
 
 static inline bool ip_addr_is_v4(const struct ip_addr *a)
 {
-    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return memcmp(a->b, prefix, 12) == 0;
+    uint64_t upper;
+    memcpy(&upper, a->b, 8);
+    return upper == 0 && get_be32(a->b + 8) == 0xffff;
 }
 
 static inline struct ip_addr ip_addr_v4(const uint8_t bytes[4])

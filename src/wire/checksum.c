@@ -149,13 +149,3 @@ uint64_t checksum_copy(uint8_t *restrict to, const uint8_t *restrict from, size_
 {
     return sum_all(to, from, length);
 }
-
-uint64_t checksum_pseudo(const struct ip_addr *source, const struct ip_addr *destination, uint8_t protocol)
-{
-    uint8_t padded[2] = {0, protocol};
-    uint16_t word;
-    memcpy(&word, padded, 2);
-    /* The prefix of a mapped IPv4 address adds 0xffff, which is nothing: one sum serves both versions. */
-    return word + halves(load64(source->b)) + halves(load64(source->b + 8)) + halves(load64(destination->b)) +
-           halves(load64(destination->b + 8));
-}

@@ -48,8 +48,25 @@ static inline bool checksum_ok(uint64_t sum)
     return checksum_fold(sum) == 0xffff;
 }
 
-/* The pseudo header without the length: addresses and protocol, IPv4 or IPv6 by the form of the addresses (RFC 9293 3.1, RFC 8200 8.1). */
-uint64_t checksum_pseudo(const struct ip_addr *source, const struct ip_addr *destination, uint8_t protocol);
+/*
+ * The pseudo header without the length: addresses and protocol (RFC 9293 3.1, RFC 8200 8.1). The prefix ::ffff:0:0/96 of a mapped address adds 0xffff, which is zero in
+ * this arithmetic, so that IPv4 and IPv6 need no distinction.
+ */
+static inline uint64_t checksum_pseudo(const struct ip_addr *source, const struct ip_addr *destination,
+                                       uint8_t protocol)
+{
+    uint32_t words[8];
+    const uint8_t last[2] = {0, protocol};
+    uint16_t upper;
+    memcpy(words, source->b, 16);
+    memcpy(words + 4, destination->b, 16);
+    memcpy(&upper, last, 2);
+    uint64_t sum = upper;
+    for (unsigned i = 0; i < 8; i++) {
+        sum += words[i];
+    }
+    return sum;
+}
 
 /* What the length field of the pseudo header adds: it is the same for IPv4 and for an IPv6 packet below 64 KiB. */
 static inline uint64_t checksum_length(uint32_t length)

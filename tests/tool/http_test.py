@@ -252,7 +252,9 @@ class Fetch(tool.Case):
             record = tool.records(self.assert_succeeds(result))[0]
             self.assertEqual((record["status"], record["bytes"]), (200, 32 << 20))
             self.assertEqual(digest(self.target), digest(source))
-        self.assertEqual(os.stat(self.target).st_mode & 0o777, 0o666 & ~os.umask(os.umask(0)))
+        mask = os.umask(0)
+        os.umask(mask)
+        self.assertEqual(os.stat(self.target).st_mode & 0o777, 0o666 & ~mask)
 
     def test_body_goes_to_standard_output(self):
         source = write_random(os.path.join(self.directory.name, "x"), 3 << 20)
@@ -315,6 +317,11 @@ class Fetch(tool.Case):
         self.assert_fails(self.fetch("-o", self.target), 56, "reset")
         with open(self.target, encoding="ascii") as file:
             self.assertEqual(file.read(), "old")
+
+    def test_reset_is_not_the_end_of_a_body_until_close(self):
+        self.answer_with(b"HTTP/1.0 200 OK\r\n\r\n12345", "reset")
+        self.assert_fails(self.fetch("-o", self.target), 56, "reset")
+        self.assert_nothing_left()
 
     def test_broken_answers_are_56(self):
         for pieces in ([b"220 smtp ready\r\n\r\n"], [b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"],

@@ -65,10 +65,11 @@ class Options(tool.Case):
         self.assert_fails(tool.run("serve", "--dev", "tun:x", "."), 2, "--addr", "10.9.0.2/24")
 
     def test_bad_device_and_address_are_usage(self):
-        for device in ["eth0", "tun:", "tun:a-name-that-is-too-long", "tap:a/b"]:
-            self.assert_fails(tool.run("serve", "--dev", device, "--addr", "10.9.0.2/24", "."), 2, device)
+        for device in ["eth0", "tun:", "tun:a/b"]:
+            self.assert_fails(tool.run("serve", "--dev", device, "--addr", "10.9.0.2/24", "."), 2,
+                              device.split(":")[-1])
         for address in ["10.9.0", "10.9.0.2/33", "fd09::2/129", "10.9.0.2/24,", "localhost"]:
-            self.assert_fails(tool.run("serve", "--dev", "tun:x", "--addr", address, "."), 2, "--addr")
+            self.assert_fails(tool.run("serve", "--dev", "tun:x", "--addr", address, "."), 2, "address")
 
     def test_bad_arguments_of_nc_are_usage(self):
         self.assert_fails(tool.run("nc", *HOST, "10.9.0.1"), 2, "10.9.0.1", "port")

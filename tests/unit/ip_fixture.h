@@ -133,6 +133,10 @@ static inline struct ip_received *put(struct fixture *f, uint32_t interface, con
     memcpy(f->last, data, length);
     struct estab_packet packet = {.data = f->last, .length = (uint32_t)length, .interface = interface};
     ip_input(f->ip, f->now, &packet, &f->received);
+    if (f->received.kind == IP_RECEIVED_TCP) {
+        f->received.drop = ip_check_addresses(f->ip, &f->received);
+        f->received.kind = f->received.drop == ESTAB_DROP_NONE ? IP_RECEIVED_TCP : IP_RECEIVED_NOTHING;
+    }
     fixture_check(f);
     return &f->received;
 }

@@ -315,6 +315,22 @@ static void v30_martians_are_dropped_with_nothing_sent(void **state)
     check_addresses(cases, sizeof(cases) / sizeof(cases[0]), true);
 }
 
+static void v30_our_other_address_as_source_is_dropped(void **state)
+{
+    (void)state;
+    struct ip_config config = config_full();
+    struct fixture *f = fixture_with(&config, false);
+    (void)fixture_interface(f, false);
+    uint8_t out[128];
+    struct header h = from_peer(false);
+    h.from = v4(10, 8, 0, 2);
+    size_t length = ip_packet(out, &h, segment, sizeof(segment));
+    assert_int_equal(put(f, 1, out, length)->kind, IP_RECEIVED_TCP);
+    assert_int_equal(ip_address_add(f->ip, f->now, 2, &h.from, 24), 0);
+    expect_drop(f, out, length, ESTAB_DROP_IP_ADDRESS);
+    fixture_destroy(f);
+}
+
 static void mapped_address_in_ipv6_is_dropped(void **state)
 {
     (void)state;
@@ -386,6 +402,7 @@ int main(void)
         cmocka_unit_test(v06_chains_of_extension_headers_are_bounded),
         cmocka_unit_test(v06_every_extension_length_stays_in_bounds),
         cmocka_unit_test(v30_martians_are_dropped_with_nothing_sent),
+        cmocka_unit_test(v30_our_other_address_as_source_is_dropped),
         cmocka_unit_test(mapped_address_in_ipv6_is_dropped),
         cmocka_unit_test(accepting_interface_takes_every_unicast_destination),
         cmocka_unit_test(other_protocols_are_dropped),

@@ -4,6 +4,8 @@
  */
 #include "ip_fixture.h"
 
+#include "ip/host.h"
+
 #define PEER_IP v4(10, 9, 0, 1)
 
 /* Our link-local address, by RFC 4291 appendix A from 02:00:00:00:00:01. */
@@ -117,6 +119,8 @@ static void arp_probe_is_answered_and_nobody_learnt(void **state)
     uint8_t out[64];
     assert_int_equal(put(f, 1, out, arp_frame(out, ARP_REQUEST, &PEER_MAC, zero, us))->drop, ESTAB_DROP_NONE);
     expect_arp(f, &PEER_MAC, ARP_REPLY, zero);
+    struct ip_addr nobody = v4(0, 0, 0, 0);
+    assert_int_equal(neighbour_find(f->ip, 1, &nobody), IP_NO_NEIGHBOUR);
     fixture_destroy(f);
 }
 
@@ -748,7 +752,8 @@ static void v50_learnt_neighbours_do_not_push_out_those_in_use(void **state)
     }
     assert_true(ip_path_valid(f->ip, &path));
     assert_int_equal(resolve(f, &path), IP_PATH_READY);
-    expect_silence(f);
+    struct ip_addr last = v4(10, 9, 0, 252);
+    assert_int_not_equal(neighbour_find(f->ip, 1, &last), IP_NO_NEIGHBOUR); /* but one another */
     fixture_destroy(f);
 }
 

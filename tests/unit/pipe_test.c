@@ -159,7 +159,7 @@ static void handshake_takes_a_round_trip_of_virtual_time(void **state)
     wire_connect(&wire);
     assert_true(pipe_run(&wire.pipe, client_is_connected, &wire, PIPE_SECOND));
     assert_int_equal(wire.pipe.now, PIPE_START + 2 * DELAY);
-    assert_int_equal(wire.pipe.end[0].sent, 1);
+    assert_int_equal(wire.pipe.end[0].sent, 2); /* SYN, and ACK by the same event */
     assert_int_equal(wire.pipe.end[1].sent, 1);
     assert_int_equal(wire.pipe.end[1].delivered, 1);
     wire_close(&wire);
@@ -192,7 +192,7 @@ static void lost_syn_is_sent_again_after_the_initial_timeout(void **state)
     assert_true(pipe_run(&wire.pipe, client_is_connected, &wire, 10 * PIPE_SECOND));
     assert_int_equal(wire.pipe.now, PIPE_START + PIPE_SECOND + 2 * DELAY);
     assert_int_equal(wire.pipe.end[0].lost, 1);
-    assert_int_equal(wire.pipe.end[0].sent, 2);
+    assert_int_equal(wire.pipe.end[0].sent, 3);
     wire_close(&wire);
 }
 
@@ -231,7 +231,7 @@ static void transfer_every_byte_arrives(void **state)
     check_transfer(&options, 0, 0, 0);
     options.ethernet = true;
     check_transfer(&options, 0, 0, 0);
-    options.mtu = 576;
+    options.mtu = 1280; /* the least that IPv6 takes */
     options.ethernet = false;
     options.slots = 2;
     check_transfer(&options, 0, 0, 0);
