@@ -1,6 +1,7 @@
 /*
- * Trace records: every segment, state change, timer and drop of a stack with its reason, typed, for tools. A stack whose config asks for `trace_records`
- * keeps that many until they are pulled; the ones that find no room are counted in `trace_lost`.
+ * Trace records: every segment, state change, timer and drop of a stack with its reason, typed, for tools. A
+ * stack whose config asks for `trace_records` keeps that many until they are pulled; the ones that find no
+ * room are counted in `trace_lost`.
  */
 #ifndef ESTAB_TRACE_H
 #define ESTAB_TRACE_H
@@ -23,7 +24,8 @@ struct estab_trace_segment {
     uint32_t seq, ack;       /* as on the wire */
     uint32_t length;         /* bytes of text */
     uint32_t window;         /* scaled where that applies */
-    uint16_t flags;          /* TCP header bits: FIN 1, SYN 2, RST 4, PSH 8, ACK 0x10, URG 0x20, ECE 0x40, CWR 0x80 */
+    /* TCP header bits: FIN 1, SYN 2, RST 4, PSH 8, ACK 0x10, URG 0x20, ECE 0x40, CWR 0x80 */
+    uint16_t flags;
     uint16_t up;
     uint16_t mss;            /* 0 = no such option */
     uint8_t window_scale;    /* 255 = no such option */

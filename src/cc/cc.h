@@ -1,6 +1,7 @@
 /*
- * Congestion control as a table of functions: how much may be in flight (RFC 5681). Which segments to send again is recovery's business, what has been lost or delivered the
- * scoreboard's. An algorithm sees the window, one sample of facts and a small private state that stays with the connection; it knows no segments.
+ * Congestion control as a table of functions: how much may be in flight (RFC 5681). Which segments to send
+ * again is recovery's business, what has been lost or delivered the scoreboard's. An algorithm sees the
+ * window, one sample of facts and a small private state that stays with the connection; it knows no segments.
  */
 #ifndef ESTAB_CC_CC_H
 #define ESTAB_CC_CC_H
@@ -34,7 +35,10 @@ struct estab_cc {
     void (*on_ack)(uint64_t *private_words, struct cc_window *window, const struct cc_sample *sample);
     /* A loss was found: sets ssthresh. cwnd in recovery is recovery's. */
     void (*on_loss)(uint64_t *private_words, struct cc_window *window, const struct cc_sample *sample);
-    /* The retransmission timer fired for a segment that was not yet sent again: sets ssthresh and cwnd (RFC 5681 equation 4, LW). */
+    /*
+     * The retransmission timer fired for a segment that was not yet sent again: sets ssthresh and cwnd (RFC
+     * 5681 equation 4, LW).
+     */
     void (*on_timeout)(uint64_t *private_words, struct cc_window *window, const struct cc_sample *sample);
     /* Recovery has ended: cwnd goes to ssthresh. */
     void (*on_recovered)(uint64_t *private_words, struct cc_window *window, const struct cc_sample *sample);

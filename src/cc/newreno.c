@@ -1,6 +1,7 @@
 /*
- * Slow start and congestion avoidance of RFC 5681 3.1 with appropriate byte counting: the window grows by bytes acknowledged, not by ACKs, so that dividing ACKs gains
- * nothing (V-44). Fast recovery itself (RFC 6582) is tcp/recovery.c.
+ * Slow start and congestion avoidance of RFC 5681 3.1 with appropriate byte counting: the window grows by
+ * bytes acknowledged, not by ACKs, so that dividing ACKs gains nothing (V-44). Fast recovery itself (RFC
+ * 6582) is tcp/recovery.c.
  */
 #include "cc/cc.h"
 
@@ -43,14 +44,16 @@ static void newreno_on_loss(uint64_t *private_words, struct cc_window *window, c
     window->ssthresh = half_flight(sample);
 }
 
-static void newreno_on_timeout(uint64_t *private_words, struct cc_window *window, const struct cc_sample *sample)
+static void newreno_on_timeout(uint64_t *private_words, struct cc_window *window,
+                               const struct cc_sample *sample)
 {
     private_words[0] = 0;
     window->ssthresh = half_flight(sample);
     window->cwnd = sample->mss;
 }
 
-static void newreno_on_recovered(uint64_t *private_words, struct cc_window *window, const struct cc_sample *sample)
+static void newreno_on_recovered(uint64_t *private_words, struct cc_window *window,
+                                 const struct cc_sample *sample)
 {
     /* RFC 6582 3.2 step 3, first form: no burst after a window of which little is left in flight. */
     uint32_t flight = sample->flight > sample->mss ? sample->flight : sample->mss;

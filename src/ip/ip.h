@@ -1,10 +1,12 @@
 /*
- * The Internet layer under TCP: interfaces, addresses, routes, neighbours, fragments, ICMP and path MTU, for IPv4 (RFC 791, 1122 3) and IPv6 (RFC 8200, 4861, 4443).
- * It takes packets apart into what TCP must see, answers by itself what is its own business (ARP, neighbour discovery, echo), and writes the headers of what TCP sends. It
- * knows nothing of connections: what an ICMP error is worth is decided above, which then reports back a lower path MTU.
+ * The Internet layer under TCP: interfaces, addresses, routes, neighbours, fragments, ICMP and path MTU, for
+ * IPv4 (RFC 791, 1122 3) and IPv6 (RFC 8200, 4861, 4443). It takes packets apart into what TCP must see,
+ * answers by itself what is its own business (ARP, neighbour discovery, echo), and writes the headers of what
+ * TCP sends. It knows nothing of connections: what an ICMP error is worth is decided above, which then
+ * reports back a lower path MTU.
  *
- * Optional parts are tables of functions behind the pointers of the config (struct estab_family, struct estab_link): where one is NULL its
- * packets are dropped and none of its code is linked.
+ * Optional parts are tables of functions behind the pointers of the config (struct estab_family, struct
+ * estab_link): where one is NULL its packets are dropped and none of its code is linked.
  */
 #ifndef ESTAB_IP_IP_H
 #define ESTAB_IP_IP_H
@@ -41,13 +43,16 @@ struct ip_host *ip_create(void *memory, const struct ip_config *config, struct p
 /* The tables behind the API of the same names; errors are the API's. */
 int ip_interface_add(struct ip_host *ip, uint64_t now, const struct estab_interface *interface);
 int ip_interface_set_mtu(struct ip_host *ip, uint32_t interface, uint32_t mtu);
-const struct estab_interface *ip_interface(const struct ip_host *ip, uint32_t interface); /* NULL where there is none */
-int ip_address_add(struct ip_host *ip, uint64_t now, uint32_t interface, const struct ip_addr *address, unsigned prefix);
+/* NULL where there is none */
+const struct estab_interface *ip_interface(const struct ip_host *ip, uint32_t interface);
+int ip_address_add(struct ip_host *ip, uint64_t now, uint32_t interface, const struct ip_addr *address,
+                   unsigned prefix);
 int ip_address_remove(struct ip_host *ip, uint32_t interface, const struct ip_addr *address);
 int ip_route_add(struct ip_host *ip, uint32_t interface, const struct ip_addr *network, unsigned prefix,
                  const struct ip_addr *gateway);
 int ip_route_remove(struct ip_host *ip, uint32_t interface, const struct ip_addr *network, unsigned prefix);
-int ip_neighbour_add(struct ip_host *ip, uint32_t interface, const struct ip_addr *address, const struct mac_addr *mac);
+int ip_neighbour_add(struct ip_host *ip, uint32_t interface, const struct ip_addr *address,
+                     const struct mac_addr *mac);
 
 /* An address of one of our interfaces. */
 bool ip_is_local(const struct ip_host *ip, const struct ip_addr *address);
@@ -56,7 +61,8 @@ bool ip_is_local(const struct ip_host *ip, const struct ip_addr *address);
 
 enum ip_received_kind {
     IP_RECEIVED_NOTHING,   /* handled here or dropped: `drop` says which */
-    IP_RECEIVED_TCP,       /* datagram.payload is a whole TCP segment from a valid unicast source to an address of ours */
+    /* datagram.payload is a whole TCP segment from a valid unicast source to an address of ours */
+    IP_RECEIVED_TCP,
     IP_RECEIVED_ICMP_ERROR /* about a packet that quotes one of our addresses as its source */
 };
 
@@ -64,7 +70,8 @@ struct ip_received {
     enum ip_received_kind kind;
     enum estab_drop drop;
     uint32_t interface;
-    struct ip_datagram datagram; /* points into the packet, or into a reassembly buffer until the next ip_input() */
+    /* points into the packet, or into a reassembly buffer until the next ip_input() */
+    struct ip_datagram datagram;
     enum icmp_kind error;        /* ICMP_ERROR */
     uint32_t error_mtu;          /* with ICMP_PACKET_TOO_BIG: as told, RFC 1191's plateaus where 0 was told */
     struct icmp_quote quote;
@@ -72,14 +79,16 @@ struct ip_received {
 
 /*
  * Takes one packet apart. Source routes, and TCP in a frame for a group, are dropped here; invalid addresses
- * (MUST-57, MUST-63, LAND) here for all but TCP, for TCP in ip_check_addresses(). ARP, neighbour discovery and
- * echo requests are handled and their answers queued for ip_pull().
+ * (MUST-57, MUST-63, LAND) here for all but TCP, for TCP in ip_check_addresses(). ARP, neighbour discovery
+ * and echo requests are handled and their answers queued for ip_pull().
  */
-void ip_input(struct ip_host *ip, uint64_t now, const struct estab_packet *packet, struct ip_received *received);
+void ip_input(struct ip_host *ip, uint64_t now, const struct estab_packet *packet,
+              struct ip_received *received);
 
 /*
- * The address rules for a TCP segment (MUST-57, MUST-63): ESTAB_DROP_NONE or why it must be dropped in silence. ip_input() leaves them to the caller, who need not
- * ask for a segment of a connection that exists: its addresses were checked when it was opened.
+ * The address rules for a TCP segment (MUST-57, MUST-63): ESTAB_DROP_NONE or why it must be dropped in
+ * silence. ip_input() leaves them to the caller, who need not ask for a segment of a connection that exists:
+ * its addresses were checked when it was opened.
  */
 enum estab_drop ip_check_addresses(const struct ip_host *ip, const struct ip_received *received);
 
@@ -95,8 +104,9 @@ struct ip_path {
 };
 
 /*
- * Finds the way from *source to `destination`. Where *source is any it is chosen (MUST-44), longest prefix first, same scope. `scope` is an interface or 0.
- * Returns 0, -ESTAB_ENETUNREACH, -ESTAB_EADDRNOTAVAIL (source is not ours, unless the interface accepts any address; or the destination is ours),
+ * Finds the way from *source to `destination`. Where *source is any it is chosen (MUST-44), longest prefix
+ * first, same scope. `scope` is an interface or 0. Returns 0, -ESTAB_ENETUNREACH, -ESTAB_EADDRNOTAVAIL
+ * (source is not ours, unless the interface accepts any address; or the destination is ours),
  * -ESTAB_EAFNOSUPPORT, -ESTAB_ENOBUFS (every neighbour entry is static).
  * `hint` is the interface that a packet being answered came in by, or 0.
  */
@@ -118,7 +128,10 @@ enum ip_path_state {
 };
 enum ip_path_state ip_path_resolve(struct ip_host *ip, uint64_t now, const struct ip_path *path);
 
-/* True once after a neighbour was resolved or given up since the last call: connections that wait may try again. */
+/*
+ * True once after a neighbour was resolved or given up since the last call: connections that wait may try
+ * again.
+ */
 bool ip_take_settled(struct ip_host *ip);
 
 /* TCP made progress through this neighbour: it is reachable (RFC 4861 7.3.1). Cheap. */
@@ -131,18 +144,30 @@ static inline uint32_t ip_path_header(const struct ip_path *path, bool v6)
 }
 
 /* Writes link and IP header for a path that is READY; always DF, so IPv4 ids carry nothing (RFC 6864). */
-void ip_path_write(const struct ip_host *ip, const struct ip_path *path, const struct ip_header_fields *fields, uint8_t *out);
+void ip_path_write(const struct ip_host *ip, const struct ip_path *path,
+                   const struct ip_header_fields *fields, uint8_t *out);
 
 /* A label that is the same for a flow and tells nothing of others (RFC 6437). */
-uint32_t ip_flow_label(const struct ip_host *ip, const struct ip_addr *source, const struct ip_addr *destination, uint32_t ports);
+uint32_t ip_flow_label(const struct ip_host *ip, const struct ip_addr *source,
+                       const struct ip_addr *destination, uint32_t ports);
 
-/* The MTU towards a destination: the interface's, or what packet-too-big told less than 10 minutes ago (RFC 1191 6.3, RFC 8201 5.3). */
-uint32_t ip_path_mtu(const struct ip_host *ip, uint64_t now, const struct ip_path *path, const struct ip_addr *destination);
+/*
+ * The MTU towards a destination: the interface's, or what packet-too-big told less than 10 minutes ago (RFC
+ * 1191 6.3, RFC 8201 5.3).
+ */
+uint32_t ip_path_mtu(const struct ip_host *ip, uint64_t now, const struct ip_path *path,
+                     const struct ip_addr *destination);
 
-/* Lowers it, not below 552 (IPv4) or 1280 (IPv6) (RFC 5927 7). Returns the new path MTU. The caller has made sure that the message is about a packet in flight. */
+/*
+ * Lowers it, not below 552 (IPv4) or 1280 (IPv6) (RFC 5927 7). Returns the new path MTU. The caller has made
+ * sure that the message is about a packet in flight.
+ */
 uint32_t ip_path_mtu_lower(struct ip_host *ip, uint64_t now, const struct ip_addr *destination, uint32_t mtu);
 
-/* One packet of this layer's own (ARP, neighbour discovery, echo reply) if any waits: fills packet->data, length, interface, reason. */
+/*
+ * One packet of this layer's own (ARP, neighbour discovery, echo reply) if any waits: fills packet->data,
+ * length, interface, reason.
+ */
 bool ip_pull(struct ip_host *ip, uint64_t now, struct estab_packet *packet);
 bool ip_pull_pending(const struct ip_host *ip);
 

@@ -1,5 +1,6 @@
 /*
- * Every invariant of a stack, walked in full: for tests, simulation and fuzzing after each call. It names the first that does not hold.
+ * Every invariant of a stack, walked in full: for tests, simulation and fuzzing after each call. It names the
+ * first that does not hold.
  */
 #include "stack/stack.h"
 #include "tcp/timers.h"

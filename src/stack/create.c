@@ -1,6 +1,7 @@
 /*
- * A stack is made: its tables are carved out of the memory that it was given, the rest becomes blocks. Records of connections and TIME-WAIT are not touched before they
- * are used, so that a large budget costs nothing until then.
+ * A stack is made: its tables are carved out of the memory that it was given, the rest becomes blocks.
+ * Records of connections and TIME-WAIT are not touched before they are used, so that a large budget costs
+ * nothing until then.
  */
 #include "base/assert.h"
 #include "base/mem.h"
@@ -113,7 +114,8 @@ static void make(struct estab_stack *stack, const struct settings *settings, con
     };
 }
 
-estab_stack *estab_init(void *memory, size_t size, const struct estab_config *config, int *error, const char **what)
+estab_stack *estab_init(void *memory, size_t size, const struct estab_config *config, int *error,
+                        const char **what)
 {
     struct settings settings;
     const char *field = "memory";

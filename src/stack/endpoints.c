@@ -1,4 +1,7 @@
-/* The API's calls that make, open and end connections: OPEN, CLOSE and ABORT of RFC 9293 3.10 under the names that BSD users know. */
+/*
+ * The API's calls that make, open and end connections: OPEN, CLOSE and ABORT of RFC 9293 3.10 under the names
+ * that BSD users know.
+ */
 #include "base/mem.h"
 #include "stack/stack.h"
 #include "tcp/user_calls.h"

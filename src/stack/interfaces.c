@@ -1,4 +1,7 @@
-/* The API over the IP layer's tables: interfaces, addresses, routes, neighbours, all of which may change while connections live. */
+/*
+ * The API over the IP layer's tables: interfaces, addresses, routes, neighbours, all of which may change
+ * while connections live.
+ */
 #include "base/mem.h"
 #include "stack/stack.h"
 #include "tcp/icmp_error.h"
@@ -36,7 +39,8 @@ int estab_address_add(estab_stack *stack, uint64_t now, uint32_t interface, cons
     return ip_address_add(stack->ip, now, interface, &ip, prefix);
 }
 
-int estab_address_remove(estab_stack *stack, uint64_t now, uint32_t interface, const struct estab_addr *address)
+int estab_address_remove(estab_stack *stack, uint64_t now, uint32_t interface,
+                         const struct estab_addr *address)
 {
     struct ip_addr ip = ip_of(address);
     int error = ip_address_remove(stack->ip, interface, &ip);
@@ -59,14 +63,15 @@ int estab_route_add(estab_stack *stack, uint32_t interface, const struct estab_a
     return ip_route_add(stack->ip, interface, &to, prefix, gateway != NULL ? &by : NULL);
 }
 
-int estab_route_remove(estab_stack *stack, uint32_t interface, const struct estab_addr *network, unsigned prefix)
+int estab_route_remove(estab_stack *stack, uint32_t interface, const struct estab_addr *network,
+                       unsigned prefix)
 {
     struct ip_addr to = ip_of(network);
     return ip_route_remove(stack->ip, interface, &to, prefix);
 }
 
-int estab_neighbour_add(estab_stack *stack, uint64_t now, uint32_t interface, const struct estab_addr *address,
-                        const uint8_t mac[6])
+int estab_neighbour_add(estab_stack *stack, uint64_t now, uint32_t interface,
+                        const struct estab_addr *address, const uint8_t mac[6])
 {
     struct ip_addr ip = ip_of(address);
     struct mac_addr link;

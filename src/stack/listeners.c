@@ -1,6 +1,7 @@
 /*
- * LISTEN: a SYN for a listener becomes a connection of its own, one for a passive OPEN becomes that very connection. The backlog bounds both the handshakes under way and the
- * connections that wait to be accepted; when the latter are too many the last ACK is dropped and the client tries again.
+ * LISTEN: a SYN for a listener becomes a connection of its own, one for a passive OPEN becomes that very
+ * connection. The backlog bounds both the handshakes under way and the connections that wait to be accepted;
+ * when the latter are too many the last ACK is dropped and the client tries again.
  */
 #include "base/mem.h"
 #include "stack/stack.h"
@@ -16,8 +17,11 @@ static void adopt(struct conn *child, const struct conn *listener)
     child->linger_abort = listener->linger_abort;
 }
 
-/* A record for the connection that the SYN opens: the passive OPEN's own, or a child. NULL: no room, counted. */
-static struct conn *record_for_syn(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival)
+/*
+ * A record for the connection that the SYN opens: the passive OPEN's own, or a child. NULL: no room, counted.
+ */
+static struct conn *record_for_syn(struct estab_stack *stack, struct conn *listener,
+                                   const struct arrival *arrival)
 {
     if (!listener->listening) {
         return listener;

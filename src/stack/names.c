@@ -1,4 +1,7 @@
-/* The words for the numbers of the API: version, errors, states, timers, reasons and drops, each from the list that also makes its enum. */
+/*
+ * The words for the numbers of the API: version, errors, states, timers, reasons and drops, each from the
+ * list that also makes its enum.
+ */
 #include "base/mem.h"
 #include "stack/stack.h"
 

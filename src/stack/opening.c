@@ -1,4 +1,7 @@
-/* What a connection needs to know of addresses before its first SYN: the way to the peer, its initial sequence number, its timestamp offset and its MSS. */
+/*
+ * What a connection needs to know of addresses before its first SYN: the way to the peer, its initial
+ * sequence number, its timestamp offset and its MSS.
+ */
 #include "base/assert.h"
 #include "base/mem.h"
 #include "stack/stack.h"
@@ -58,7 +61,10 @@ static int check_remote(const struct conn *conn)
     return ip_addr_is_unicast(&conn->remote) && conn->remote_port != 0 ? 0 : -ESTAB_EINVAL;
 }
 
-/* A TIME-WAIT record that holds the flow gives way by SO_REUSEADDR's rules, where timestamps tell the incarnations apart; *after is set to its SND.NXT. */
+/*
+ * A TIME-WAIT record that holds the flow gives way by SO_REUSEADDR's rules, where timestamps tell the
+ * incarnations apart; *after is set to its SND.NXT.
+ */
 static int displace(struct estab_stack *stack, const struct conn *conn, uint32_t id, tcp_seq *after)
 {
     if (!(id & TIME_WAIT_ID) || !conn->reuse_address) {

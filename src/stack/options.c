@@ -1,4 +1,7 @@
-/* estab_set() and estab_get(): the options that are addresses' or the application's here, the rest tcp/user_calls.c. */
+/*
+ * estab_set() and estab_get(): the options that are addresses' or the application's here, the rest
+ * tcp/user_calls.c.
+ */
 #include "stack/stack.h"
 #include "tcp/user_calls.h"
 
@@ -30,10 +33,10 @@ static int set_own(struct estab_stack *stack, struct conn *conn, enum estab_opti
 {
     switch (option) {
     case ESTAB_OPTION_REUSE_ADDRESS:
-        conn->reuse_address = value == 1;
+        conn->reuse_address = value <= 1 ? value == 1 : conn->reuse_address;
         return value > 1 ? -ESTAB_EINVAL : 0;
     case ESTAB_OPTION_LINGER:
-        conn->linger_abort = value == 0;
+        conn->linger_abort = value == 0 || (value != ESTAB_OFF && conn->linger_abort);
         return value != 0 && value != ESTAB_OFF ? -ESTAB_EINVAL : 0;
     case ESTAB_OPTION_HOP_LIMIT:
         conn->hop_limit = value >= 1 && value <= 255 ? (uint8_t)value : conn->hop_limit;
@@ -93,7 +96,8 @@ static uint64_t congestion_index(const struct estab_stack *stack, const struct c
     return i;
 }
 
-static void get_own(const struct estab_stack *stack, const struct conn *conn, enum estab_option option, uint64_t *value)
+static void get_own(const struct estab_stack *stack, const struct conn *conn, enum estab_option option,
+                    uint64_t *value)
 {
     switch (option) {
     case ESTAB_OPTION_REUSE_ADDRESS:

@@ -1,6 +1,7 @@
 /*
- * Local ports: who holds which, what a bind may take, and which one an active OPEN gets (RFC 6056). A small hash of ports counts their holders, so that the common
- * questions are one look; only a bind to a port that is in use looks at the holders one by one.
+ * Local ports: who holds which, what a bind may take, and which one an active OPEN gets (RFC 6056). A small
+ * hash of ports counts their holders, so that the common questions are one look; only a bind to a port that
+ * is in use looks at the holders one by one.
  */
 #include "base/assert.h"
 #include "base/mem.h"
@@ -101,7 +102,8 @@ static bool overlap(const struct ip_addr *a, const struct ip_addr *b)
     return one_is_any && ip_addr_is_v4(a) == ip_addr_is_v4(b);
 }
 
-static bool conflicts_with(const struct conn *conn, const struct conn *other, const struct ip_addr *local, uint16_t port)
+static bool conflicts_with(const struct conn *conn, const struct conn *other, const struct ip_addr *local,
+                           uint16_t port)
 {
     if (!other->in_use || other == conn || !other->holds_port || other->local_port != port ||
         !overlap(local, &other->local)) {
@@ -112,7 +114,8 @@ static bool conflicts_with(const struct conn *conn, const struct conn *other, co
                  : !conn->reuse_address;
 }
 
-bool port_conflict(const struct estab_stack *stack, const struct conn *conn, const struct ip_addr *local, uint16_t port)
+bool port_conflict(const struct estab_stack *stack, const struct conn *conn, const struct ip_addr *local,
+                   uint16_t port)
 {
     if (port == 0 || stack->ports[place(stack, port)].port == 0) {
         return false;
@@ -144,7 +147,10 @@ static bool is_free(const struct estab_stack *stack, struct flow_key *key, uint1
     return flow_find(stack, key, flow_hash(stack, key)) == TABLE_NONE;
 }
 
-/* Random picks first; when they fail the range is nearly full and searched from a random place on, so that the last free port is found. */
+/*
+ * Random picks first; when they fail the range is nearly full and searched from a random place on, so that
+ * the last free port is found.
+ */
 bool port_choose(struct estab_stack *stack, struct flow_key *key)
 {
     uint32_t low = stack->settings.port_low;

@@ -1,4 +1,7 @@
-/* The config of the API with its defaults filled in and its contradictions found. Every default and every range stands here once. */
+/*
+ * The config of the API with its defaults filled in and its contradictions found. Every default and every
+ * range stands here once.
+ */
 #include "base/mem.h"
 #include "stack/stack.h"
 
@@ -109,7 +112,8 @@ static const char *wrong_field(const struct settings *s, const struct estab_conf
     return s->port_low > s->port_high ? "port_low" : NULL;
 }
 
-int settings_fill(struct settings *settings, const struct estab_config *config, size_t memory, const char **what)
+int settings_fill(struct settings *settings, const struct estab_config *config, size_t memory,
+                  const char **what)
 {
     *what = "size";
     if (config->size != sizeof *config) {

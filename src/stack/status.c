@@ -1,4 +1,7 @@
-/* Looking into a stack: status of connections, the walk over all of them, counters, memory, and the hash that spreads flows. Nothing here changes anything. */
+/*
+ * Looking into a stack: status of connections, the walk over all of them, counters, memory, and the hash that
+ * spreads flows. Nothing here changes anything.
+ */
 #include "base/mem.h"
 #include "stack/stack.h"
 #include "tcp/user_calls.h"
@@ -52,7 +55,8 @@ int estab_status(const estab_stack *stack, estab_conn handle, struct estab_statu
     return 0;
 }
 
-void time_wait_status(const struct estab_stack *stack, const struct time_wait *tw, struct estab_status *status)
+void time_wait_status(const struct estab_stack *stack, const struct time_wait *tw,
+                      struct estab_status *status)
 {
     memset(status, 0, sizeof *status);
     status->conn = tw->holder == NONE ? 0 : conn_handle(stack, &stack->conns[tw->holder]);
@@ -69,7 +73,9 @@ void time_wait_status(const struct estab_stack *stack, const struct time_wait *t
     status->congestion = "";
 }
 
-/* Connections first, then the records whose connection is gone: one that is still held was told of already. */
+/*
+ * Connections first, then the records whose connection is gone: one that is still held was told of already.
+ */
 bool estab_iterate(const estab_stack *stack, uint64_t *cursor, struct estab_status *status)
 {
     while (*cursor < stack->conn_fresh) {
@@ -94,7 +100,10 @@ void estab_counters(const estab_stack *stack, struct estab_counters *counters)
     *counters = stack->counters;
 }
 
-/* What one record takes with its shares: three halves of a table entry, and for a connection a place among the timers. */
+/*
+ * What one record takes with its shares: three halves of a table entry, and for a connection a place among
+ * the timers.
+ */
 static size_t share_of_table(void)
 {
     return sizeof(struct table_entry) * 3 / 2;
@@ -119,7 +128,10 @@ void estab_memory(const estab_stack *stack, struct estab_memory *memory)
         .blocks_used = stack->pool.used,
         .blocks_used_high = stack->pool.used_high,
     };
-    /* A buffer's blocks, one that is begun, one that a scaled window rounds up to; a block for each range ahead and their list. */
+    /*
+     * A buffer's blocks, one that is begun, one that a scaled window rounds up to; a block for each range
+     * ahead and their list.
+     */
     uint64_t payload = pool_payload(&stack->pool);
     uint64_t receive = s->receive_buffer / payload + 3;
     uint64_t send = s->send_buffer / payload + 2;

@@ -1,12 +1,13 @@
 /*
- * The TIME-WAIT records: small, found by the same table as connections, and in the order of their ends, which is the order in which they were made or restarted. When
- * there is no room the oldest is let go and counted.
+ * The TIME-WAIT records: small, found by the same table as connections, and in the order of their ends, which
+ * is the order in which they were made or restarted. When there is no room the oldest is let go and counted.
  */
 #include "base/assert.h"
 #include "base/mem.h"
 #include "stack/stack.h"
 
-_Static_assert(sizeof(struct time_wait) + 12 <= 96, "a TIME-WAIT costs at most 96 bytes, its share of the table included");
+_Static_assert(sizeof(struct time_wait) + 12 <= 96, "a TIME-WAIT costs at most 96 bytes,
+               its share of the table included");
 
 void time_waits_init(struct estab_stack *stack)
 {
@@ -90,7 +91,10 @@ static void send_ack(struct estab_stack *stack, const struct time_wait *tw)
     reply_add(stack, &key, &reply);
 }
 
-/* The connection has entered TIME-WAIT: its record keeps what the protocol needs, the rest goes, or stays with a user who still holds it. */
+/*
+ * The connection has entered TIME-WAIT: its record keeps what the protocol needs, the rest goes, or stays
+ * with a user who still holds it.
+ */
 void time_wait_take_over(struct estab_stack *stack, struct conn *conn)
 {
     bool ack_owed = (conn->tcp.owed & OWED_ACK) != 0;
@@ -157,7 +161,9 @@ static void restart(struct estab_stack *stack, uint32_t index)
     append(stack, index);
 }
 
-/* RFC 6191: the SYN opens a new connection where somebody listens; its ISS lies beyond what the old one sent. */
+/*
+ * RFC 6191: the SYN opens a new connection where somebody listens; its ISS lies beyond what the old one sent.
+ */
 static void reuse(struct estab_stack *stack, uint32_t index, struct arrival *arrival)
 {
     struct conn *listener = listener_find(stack, &arrival->key);

@@ -1,5 +1,6 @@
 /*
- * The connection record: how it begins and ends, what follows from its variables, and what must always hold of them (conn_check, F-INV-2 and F-INV-4 of the rule table).
+ * The connection record: how it begins and ends, what follows from its variables, and what must always hold
+ * of them (conn_check, F-INV-2 and F-INV-4 of the rule table).
  */
 #include "tcp/conn.h"
 
@@ -92,7 +93,9 @@ tcp_seq conn_rcv_edge(const struct tcp_conn *c)
     return seq_max(c->rcv_adv, seq_add(c->rcv_nxt, room));
 }
 
-/* RFC 9293 3.8.6.2.2: the window opens by the smaller of half the buffer and a full segment, never by less. */
+/*
+ * RFC 9293 3.8.6.2.2: the window opens by the smaller of half the buffer and a full segment, never by less.
+ */
 bool conn_window_update_due(const struct tcp_conn *c)
 {
     uint32_t gain = seq_diff(conn_rcv_edge(c), c->rcv_adv);

@@ -1,9 +1,10 @@
 /*
- * One TCP connection (RFC 9293 3.3.1: the transmission control block) under the RFC's names. It knows sequence numbers, windows, queues and deadlines; whose addresses it has, which
- * packets carry its segments and who wakes its user is the stack's business (stack/).
+ * One TCP connection (RFC 9293 3.3.1: the transmission control block) under the RFC's names. It knows
+ * sequence numbers, windows, queues and deadlines; whose addresses it has, which packets carry its segments
+ * and who wakes its user is the stack's business (stack/).
  *
- * Receiving never sends. What a segment, a call or a timer makes due is marked in `owed`; tcp_output_decide() alone turns that, the queues and the windows into
- * the next segment.
+ * Receiving never sends. What a segment, a call or a timer makes due is marked in `owed`; tcp_output_decide()
+ * alone turns that, the queues and the windows into the next segment.
  */
 #ifndef ESTAB_TCP_CONN_H
 #define ESTAB_TCP_CONN_H
@@ -184,7 +185,10 @@ void conn_free_queues(struct tcp_conn *c, struct pool *pool);
 /* Moves the state by what happened, and traces it. */
 void conn_event(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event);
 
-/* The end by `error` (negated; 0 = a normal end): moves to CLOSED by `event`, stops the timers, tells the user, frees the queues (but what can still be read). */
+/*
+ * The end by `error` (negated; 0 = a normal end): moves to CLOSED by `event`, stops the timers, tells the
+ * user, frees the queues (but what can still be read).
+ */
 void conn_end(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event, int error);
 
 /* RCV.WND: what was announced and is not used up. */

@@ -1,6 +1,7 @@
 /*
- * What keeps blind attackers out: keyed initial sequence numbers and timestamp offsets (RFC 6528, RFC 7323 7.1), and the limit on ACKs that forged segments can
- * provoke (RFC 5961 7, per connection, so that no connection can read about another: erratum 4772, CVE-2016-5696).
+ * What keeps blind attackers out: keyed initial sequence numbers and timestamp offsets (RFC 6528, RFC 7323
+ * 7.1), and the limit on ACKs that forged segments can provoke (RFC 5961 7, per connection, so that no
+ * connection can read about another: erratum 4772, CVE-2016-5696).
  */
 #ifndef ESTAB_TCP_GUARD_H
 #define ESTAB_TCP_GUARD_H
@@ -19,7 +20,10 @@ tcp_seq guard_isn(const struct siphash_key *key, const struct flow_words *flow, 
 /* What is added to the millisecond clock in this flow's timestamps (R7323-41). */
 uint32_t guard_timestamp_offset(const struct siphash_key *key, const struct flow_words *flow);
 
-/* Whether a challenge ACK, or an ACK that only an implausible segment without text provokes, may be sent now; counts it. */
+/*
+ * Whether a challenge ACK, or an ACK that only an implausible segment without text provokes, may be sent now;
+ * counts it.
+ */
 bool guard_allows_ack(struct tcp_conn *c, const struct tcp_context *ctx);
 
 /* RFC 5961 5 (MAY-12, always on): SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. */

@@ -24,7 +24,8 @@ static void begin(struct tcp_conn *c, struct tcp_context *ctx, const struct open
     tcp_timers_on_open(c, ctx);
 }
 
-void open_active(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event, const struct open_facts *facts)
+void open_active(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event,
+                 const struct open_facts *facts)
 {
     c->passive = false;
     begin(c, ctx, facts);
@@ -40,7 +41,8 @@ void open_take_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
     c->last_ack_sent = c->rcv_nxt;
     recv_queue_init(&c->rcv, c->rcv_nxt);
     options_take_syn(c, ctx, syn, c->v6);
-    uint32_t limit = c->rcv_limit < 65535 ? c->rcv_limit : 65535; /* the window of a SYN is not scaled (R7323-04) */
+    /* the window of a SYN is not scaled (R7323-04) */
+    uint32_t limit = c->rcv_limit < 65535 ? c->rcv_limit : 65535;
     c->rcv_adv = seq_add(c->rcv_nxt, limit);
 }
 

@@ -1,4 +1,7 @@
-/* How a connection begins: the two OPENs (RFC 9293 3.10.1), the SYN that arrives, and what falls back to LISTEN. */
+/*
+ * How a connection begins: the two OPENs (RFC 9293 3.10.1), the SYN that arrives, and what falls back to
+ * LISTEN.
+ */
 #ifndef ESTAB_TCP_OPEN_H
 #define ESTAB_TCP_OPEN_H
 
@@ -14,7 +17,8 @@ struct open_facts {
 };
 
 /* Active OPEN from CLOSED, or from LISTEN by SEND or ACTIVE_OPEN: the event. Owes a SYN. */
-void open_active(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event, const struct open_facts *facts);
+void open_active(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event,
+                 const struct open_facts *facts);
 
 /* A SYN for a connection in LISTEN (3.10.7.2, F-LISTEN-3): owes a SYN,ACK, keeps the text. */
 void open_accept_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *syn,

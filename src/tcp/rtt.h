@@ -1,5 +1,6 @@
 /*
- * The round-trip time estimator and the retransmission timeout that follows from it (RFC 6298, MUST-18), its backoff included. Microseconds inside, nanoseconds outside.
+ * The round-trip time estimator and the retransmission timeout that follows from it (RFC 6298, MUST-18), its
+ * backoff included. Microseconds inside, nanoseconds outside.
  */
 #ifndef ESTAB_TCP_RTT_H
 #define ESTAB_TCP_RTT_H

@@ -1,6 +1,6 @@
 /*
- * What ACKs have told about the segments in flight: the facts on which recovery decides. NewReno needs one, the duplicate ACKs in a row; the ranges of SACK (RFC 6675,
- * RFC 8985) come to stand here.
+ * What ACKs have told about the segments in flight: the facts on which recovery decides. NewReno needs one,
+ * the duplicate ACKs in a row; the ranges of SACK (RFC 6675, RFC 8985) come to stand here.
  */
 #ifndef ESTAB_TCP_SCOREBOARD_H
 #define ESTAB_TCP_SCOREBOARD_H

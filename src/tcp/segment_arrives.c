@@ -1,6 +1,7 @@
 /*
- * SEGMENT ARRIVES, as RFC 9293 3.10.7 has it: one function a step, in its order, each able to end the segment. The corrections of RFC 5961 are steps of it; PAWS
- * (RFC 7323 5.3) comes before the sequence check. Nothing is sent here: what is owed is marked on the connection.
+ * SEGMENT ARRIVES, as RFC 9293 3.10.7 has it: one function a step, in its order, each able to end the
+ * segment. The corrections of RFC 5961 are steps of it; PAWS (RFC 7323 5.3) comes before the sequence check.
+ * Nothing is sent here: what is owed is marked on the connection.
  *
  * The text may have been trimmed by the first step, so all later ones work on a copy of the segment's facts.
  */
@@ -164,7 +165,10 @@ static struct step check_timestamp(struct tcp_conn *c, struct tcp_context *ctx, 
     return go_on;
 }
 
-/* F-SEQ-1 to F-SEQ-4. With a closed window what stands at its edge is let through for its RST, URG and ACK (MUST-66, U-13). */
+/*
+ * F-SEQ-1 to F-SEQ-4. With a closed window what stands at its edge is let through for its RST, URG and ACK
+ * (MUST-66, U-13).
+ */
 static bool acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
     uint32_t window = conn_rcv_wnd(c);
@@ -179,7 +183,10 @@ static bool acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
            seq_in_window(seq_add(seg->seq, length - 1), c->rcv_nxt, window);
 }
 
-/* F-SEQ-7: only what is new and within the window is processed further. A SYN is not trimmed: its step refuses the whole segment. */
+/*
+ * F-SEQ-7: only what is new and within the window is processed further. A SYN is not trimmed: its step
+ * refuses the whole segment.
+ */
 static void trim(struct tcp_conn *c, struct tcp_segment *seg)
 {
     if (seg->flags & TCP_SYN) {
@@ -271,7 +278,8 @@ static struct step check_syn(struct tcp_conn *c, struct tcp_context *ctx, const 
 
 /* ---- fifth: ACK ---- */
 
-static struct step check_ack_of_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+static struct step check_ack_of_syn(struct tcp_conn *c, struct tcp_context *ctx,
+                                    const struct tcp_segment *seg)
 {
     bool ok = seq_between(seq_add(c->snd_una, 1), seg->ack, c->snd_nxt) && conn_syn_sent(c);
     if (!ok) {
@@ -377,7 +385,8 @@ static struct step steps(struct tcp_conn *c, struct tcp_context *ctx, struct tcp
 }
 
 /*
- * Header prediction: the segment that comes next on a connection in good order, for which the first four steps have nothing to say. It must do what they would.
+ * Header prediction: the segment that comes next on a connection in good order, for which the first four
+ * steps have nothing to say. It must do what they would.
  */
 static bool predicted(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
@@ -388,7 +397,8 @@ static bool predicted(const struct tcp_conn *c, const struct tcp_segment *seg)
            (!c->timestamps || (int32_t)(seg->options.tsval - c->ts_recent) >= 0);
 }
 
-struct tcp_verdict tcp_segment_arrives(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *segment)
+struct tcp_verdict tcp_segment_arrives(struct tcp_conn *c, struct tcp_context *ctx,
+                                       const struct tcp_segment *segment)
 {
     c->segments_received++;
     c->last_received_ns = ctx->now;

@@ -1,6 +1,7 @@
 /*
- * From state.def: next[state][event], the list of arrows for tools, and transition(), the only place where a state changes. What a state allows is told in words
- * at the end, for `estab states` and for readers. Nothing here knows what a connection is.
+ * From state.def: next[state][event], the list of arrows for tools, and transition(), the only place where a
+ * state changes. What a state allows is told in words at the end, for `estab states` and for readers. Nothing
+ * here knows what a connection is.
  */
 #include "tcp/state.h"
 
@@ -27,7 +28,10 @@ static const struct arrow arrows[ARROW_COUNT] = {
 #undef ARROW
 };
 
-/* Index of the arrow + 1; 0 = none. Two rows with one (from, event) would not compile: their enumerators would clash. */
+/*
+ * Index of the arrow + 1; 0 = none. Two rows with one (from, event) would not compile: their enumerators
+ * would clash.
+ */
 static const uint8_t next[ESTAB_STATE_COUNT][EVENT_COUNT] = {
 #define ARROW(from, event, to, figure, section) [ESTAB_##from][EVENT_##event] = ARROW_##from##_##event + 1,
 #include "tcp/state.def"
@@ -45,6 +49,11 @@ unsigned transition(uint8_t *state, enum tcp_event event)
     ESTAB_ASSERT(arrow != 0);
     *state = arrows[arrow - 1].to;
     return arrow - 1;
+}
+
+void state_hand_over(uint8_t *to, uint8_t state)
+{
+    *to = state;
 }
 
 bool estab_transition(unsigned index, struct estab_transition *out)

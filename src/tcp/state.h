@@ -1,6 +1,7 @@
 /*
- * The state machine of RFC 9293 3.3.2 as a table (state.def) and the one function that moves along it. Every holder of a state, be it a connection or a TIME-WAIT
- * record, says what happened; where that leads stands in the table.
+ * The state machine of RFC 9293 3.3.2 as a table (state.def) and the one function that moves along it. Every
+ * holder of a state, be it a connection or a TIME-WAIT record, says what happened; where that leads stands in
+ * the table.
  */
 #ifndef ESTAB_TCP_STATE_H
 #define ESTAB_TCP_STATE_H
@@ -17,8 +18,14 @@ enum tcp_event {
 /* What an arrow is to RFC 9293 Figure 5; see state.def. */
 enum arrow_figure { ARROW_TEXT, ARROW_LOOP, ARROW_FIGURE, ARROW_NOTE1 };
 
-/* Moves *state along the arrow of `event`, which must exist (asserted), and returns the arrow's index for estab_transition(). */
+/*
+ * Moves *state along the arrow of `event`, which must exist (asserted), and returns the arrow's index for
+ * estab_transition().
+ */
 unsigned transition(uint8_t *state, enum tcp_event event);
+
+/* Another holder takes a connection's state over as it is. */
+void state_hand_over(uint8_t *to, uint8_t state);
 
 /* Whether the table has an arrow for `event` in `state`. */
 bool state_has_arrow(unsigned state, enum tcp_event event);

@@ -35,7 +35,8 @@ static void queues(const struct tcp_conn *c, struct estab_status *status)
     status->last_received_ns = c->last_received_ns;
 }
 
-static void recovery_and_times(const struct tcp_conn *c, const struct tcp_limits *limits, struct estab_status *status)
+static void recovery_and_times(const struct tcp_conn *c, const struct tcp_limits *limits,
+                               struct estab_status *status)
 {
     status->cwnd = c->cwnd;
     status->ssthresh = c->ssthresh;

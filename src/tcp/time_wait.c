@@ -10,9 +10,9 @@ void tcp_time_wait_enter(struct tcp_time_wait *tw, const struct tcp_conn *c)
         .ts_recent = c->ts_recent,
         .ts_offset = c->ts_offset,
         .wnd = (uint16_t)(window > 65535 ? 65535 : window),
-        .state = c->state,
         .timestamps = c->timestamps,
     };
+    state_hand_over(&tw->state, c->state);
 }
 
 /* RFC 6191 section 2, both of its cases (old incarnation with and without timestamps). */

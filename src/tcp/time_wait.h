@@ -1,6 +1,7 @@
 /*
- * TIME-WAIT (RFC 9293 3.4.2, 3.6.1, 3.10.7.4) in the few bytes that it needs: the connection's record is given back when it is entered. RST is ignored (RFC 1337), a new
- * SYN judged by RFC 6191, the peer's FIN acknowledged again and 2MSL restarted.
+ * TIME-WAIT (RFC 9293 3.4.2, 3.6.1, 3.10.7.4) in the few bytes that it needs: the connection's record is
+ * given back when it is entered. RST is ignored (RFC 1337), a new SYN judged by RFC 6191, the peer's FIN
+ * acknowledged again and 2MSL restarted.
  */
 #ifndef ESTAB_TCP_TIME_WAIT_H
 #define ESTAB_TCP_TIME_WAIT_H

@@ -57,11 +57,15 @@ static void persist_timeout(struct tcp_conn *c, struct tcp_context *ctx)
 static void delayed_ack_timeout(struct tcp_conn *c)
 {
     if (c->owed & OWED_ACK_LATER) {
+        c->owed &= (uint8_t)~OWED_ACK_LATER;
         receive_owe_ack(c, ESTAB_REASON_ACK_DELAYED);
     }
 }
 
-/* RFC 9293 3.8.4: only an idle connection is probed (MUST-26), and several probes must go unanswered (MUST-29). */
+/*
+ * RFC 9293 3.8.4: only an idle connection is probed (MUST-26), and several probes must go unanswered
+ * (MUST-29).
+ */
 static bool keepalive_timeout(struct tcp_conn *c, struct tcp_context *ctx)
 {
     uint64_t wait = (uint64_t)c->keep_idle_ms * 1000000;

@@ -4,7 +4,10 @@
 
 #include "tcp/conn.h"
 
-/* Fires every deadline that has passed. Returns true where the peer is owed a RST made by tcp_reset_of() (keep-alive gave up). */
+/*
+ * Fires every deadline that has passed. Returns true where the peer is owed a RST made by tcp_reset_of()
+ * (keep-alive gave up).
+ */
 bool tcp_timeouts(struct tcp_conn *c, struct tcp_context *ctx);
 
 #endif

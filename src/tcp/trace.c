@@ -1,4 +1,7 @@
-/* The ring of trace records: written in order, pulled in order, never allocated. It must not change what the stack does: same inputs, same bytes, traced or not. */
+/*
+ * The ring of trace records: written in order, pulled in order, never allocated. It must not change what the
+ * stack does: same inputs, same bytes, traced or not.
+ */
 #include "tcp/trace.h"
 
 #include "base/mem.h"
@@ -37,7 +40,8 @@ struct estab_trace *trace_add(struct trace_ring *ring, uint64_t now, enum estab_
     return record;
 }
 
-void trace_segment_fields(struct estab_trace_segment *out, const struct tcp_segment *seg, unsigned window_shift)
+void trace_segment_fields(struct estab_trace_segment *out, const struct tcp_segment *seg,
+                          unsigned window_shift)
 {
     const struct tcp_options *options = &seg->options;
     out->seq = seg->seq.v;

@@ -1,6 +1,7 @@
 /*
- * The ring of trace records (estab/trace.h). It exists where the config asks for it; a full ring loses the newest record and counts it. What a record is about is set
- * in `who` before the connection's code runs, so that the TCP of one connection need not know its addresses.
+ * The ring of trace records (estab/trace.h). It exists where the config asks for it; a full ring loses the
+ * newest record and counts it. What a record is about is set in `who` before the connection's code runs, so
+ * that the TCP of one connection need not know its addresses.
  */
 #ifndef ESTAB_TCP_TRACE_H
 #define ESTAB_TCP_TRACE_H
@@ -34,6 +35,7 @@ static inline bool trace_on(const struct trace_ring *ring)
 /* A fresh record about `who`, or NULL where the ring is full; never called while tracing is off. */
 struct estab_trace *trace_add(struct trace_ring *ring, uint64_t now, enum estab_trace_kind kind);
 
-void trace_segment_fields(struct estab_trace_segment *out, const struct tcp_segment *seg, unsigned window_shift);
+void trace_segment_fields(struct estab_trace_segment *out, const struct tcp_segment *seg,
+                          unsigned window_shift);
 
 #endif

@@ -54,7 +54,8 @@ void tcp_sent_by_user(struct tcp_conn *c, const struct tcp_context *ctx, unsigne
     }
 }
 
-ptrdiff_t tcp_send(struct tcp_conn *c, const struct tcp_context *ctx, const struct slice *slice, unsigned flags)
+ptrdiff_t tcp_send(struct tcp_conn *c, const struct tcp_context *ctx, const struct slice *slice,
+                   unsigned flags)
 {
     uint32_t room = conn_send_room(c);
     uint32_t length = slice->length < room ? (uint32_t)slice->length : room;

@@ -1,4 +1,7 @@
-/* The user's calls on one connection (RFC 9293 3.10.2 to 3.10.6). The OPENs are open.h; errors are negated enum estab_error. */
+/*
+ * The user's calls on one connection (RFC 9293 3.10.2 to 3.10.6). The OPENs are open.h; errors are negated
+ * enum estab_error.
+ */
 #ifndef ESTAB_TCP_USER_CALLS_H
 #define ESTAB_TCP_USER_CALLS_H
 
@@ -11,7 +14,8 @@ int tcp_may_send(struct tcp_conn *c);
 void tcp_sent_by_user(struct tcp_conn *c, const struct tcp_context *ctx, unsigned flags, bool short_of_room);
 
 /* Copies into the send queue; returns the number of bytes or -ESTAB_EAGAIN. */
-ptrdiff_t tcp_send(struct tcp_conn *c, const struct tcp_context *ctx, const struct slice *slice, unsigned flags);
+ptrdiff_t tcp_send(struct tcp_conn *c, const struct tcp_context *ctx, const struct slice *slice,
+                   unsigned flags);
 
 /* RECEIVE: 1 = there are bytes, 0 = the end, or the error. */
 int tcp_may_receive(struct tcp_conn *c);
@@ -24,7 +28,10 @@ int tcp_close(struct tcp_conn *c, struct tcp_context *ctx);
 bool tcp_abort_resets(const struct tcp_conn *c);
 void tcp_abort(struct tcp_conn *c, struct tcp_context *ctx, int error);
 
-/* The options of the API that belong to TCP. -ESTAB_EINVAL for a value out of range, -ESTAB_EOPNOTSUPP for an option that is not TCP's. */
+/*
+ * The options of the API that belong to TCP. -ESTAB_EINVAL for a value out of range, -ESTAB_EOPNOTSUPP for an
+ * option that is not TCP's.
+ */
 int tcp_set_option(struct tcp_conn *c, struct tcp_context *ctx, enum estab_option option, uint64_t value);
 int tcp_get_option(const struct tcp_conn *c, enum estab_option option, uint64_t *value);
 

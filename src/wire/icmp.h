@@ -1,6 +1,7 @@
 /*
- * ICMP (RFC 792, RFC 1191) and ICMPv6 (RFC 4443) messages as values, and the messages of IPv6 neighbour discovery (RFC 4861). Only bytes that arrived are ever
- * looked at or copied (V-09); an option of length zero makes a neighbour discovery message unparsable (V-10).
+ * ICMP (RFC 792, RFC 1191) and ICMPv6 (RFC 4443) messages as values, and the messages of IPv6 neighbour
+ * discovery (RFC 4861). Only bytes that arrived are ever looked at or copied (V-09); an option of length zero
+ * makes a neighbour discovery message unparsable (V-10).
  */
 #ifndef ESTAB_WIRE_ICMP_H
 #define ESTAB_WIRE_ICMP_H
@@ -49,10 +50,16 @@ struct icmp_message {
 /* Length and checksum are verified; v6 needs the pseudo header of `datagram`. */
 bool icmp_parse(const struct ip_datagram *datagram, struct icmp_message *message);
 
-/* An echo reply to `message` in `out` (ICMP_HEADER + body_length bytes), checksummed; pseudo = 0 for IPv4, else checksum_pseudo() of the reply. */
+/*
+ * An echo reply to `message` in `out` (ICMP_HEADER + body_length bytes), checksummed; pseudo = 0 for IPv4,
+ * else checksum_pseudo() of the reply.
+ */
 void icmp_echo_reply_write(uint8_t *out, const struct icmp_message *message, bool v6, uint64_t pseudo);
 
-/* The quoted datagram of an error message, and of its TCP header the ports and the sequence number: the eight bytes every router sends. */
+/*
+ * The quoted datagram of an error message, and of its TCP header the ports and the sequence number: the eight
+ * bytes every router sends.
+ */
 struct icmp_quote {
     struct ip_datagram datagram; /* payload may be shorter than the header said */
     uint16_t source_port;
@@ -81,9 +88,10 @@ bool ndp_parse(const struct icmp_message *message, struct ndp_message *ndp);
 
 /* Whole ICMPv6 messages, checksummed with `pseudo`; they return their length. */
 #define NDP_MAX_LENGTH 32u
-size_t ndp_write_neighbour_solicitation(uint8_t *out, const struct ip_addr *target, const struct mac_addr *mac, uint64_t pseudo);
-size_t ndp_write_neighbour_advertisement(uint8_t *out, const struct ip_addr *target, const struct mac_addr *mac, bool solicited,
-                                         uint64_t pseudo);
+size_t ndp_write_neighbour_solicitation(uint8_t *out, const struct ip_addr *target,
+                                        const struct mac_addr *mac, uint64_t pseudo);
+size_t ndp_write_neighbour_advertisement(uint8_t *out, const struct ip_addr *target,
+                                         const struct mac_addr *mac, bool solicited, uint64_t pseudo);
 size_t ndp_write_router_solicitation(uint8_t *out, const struct mac_addr *mac, uint64_t pseudo);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * What IPv4 (RFC 791) and IPv6 (RFC 8200) headers say, as one plain value. Parsing checks every length against the bytes that arrived (V-01, V-05, V-06)
- * and never looks past them; the verdict names the first thing that is wrong. Options and extension headers are skipped within bounds; a
- * source route is refused (MUST-53's exception, RFC 7126).
+ * What IPv4 (RFC 791) and IPv6 (RFC 8200) headers say, as one plain value. Parsing checks every length
+ * against the bytes that arrived (V-01, V-05, V-06) and never looks past them; the verdict names the first
+ * thing that is wrong. Options and extension headers are skipped within bounds; a source route is refused
+ * (MUST-53's exception, RFC 7126).
  */
 #ifndef ESTAB_WIRE_IP_HEADER_H
 #define ESTAB_WIRE_IP_HEADER_H
@@ -40,7 +41,8 @@ struct ip_datagram {
     uint32_t flow_label;     /* IPv6 */
     uint32_t id;             /* of the fragment: 16 bits in IPv4, 32 in IPv6 */
     uint32_t fragment_offset; /* bytes */
-    uint8_t protocol;        /* the upper-layer protocol (of an IPv6 fragment: the next header of the fragment header) */
+    /* the upper-layer protocol (of an IPv6 fragment: the next header of the fragment header) */
+    uint8_t protocol;
     uint8_t hop_limit;
     uint8_t traffic_class;   /* DSCP and ECN */
     uint8_t header_length;   /* IPv4 only: bytes of header with options; what an ICMP error must quote */
@@ -52,10 +54,16 @@ struct ip_datagram {
 enum ip_verdict ipv4_parse(const uint8_t *data, size_t length, struct ip_datagram *datagram);
 enum ip_verdict ipv6_parse(const uint8_t *data, size_t length, struct ip_datagram *datagram);
 
-/* The extension headers that follow a reassembled IPv6 fragment: continues at datagram->payload with datagram->protocol. */
+/*
+ * The extension headers that follow a reassembled IPv6 fragment: continues at datagram->payload with
+ * datagram->protocol.
+ */
 enum ip_verdict ipv6_skip_extensions(struct ip_datagram *datagram);
 
-/* Headers quoted in an ICMP error: as parse, but the payload may be cut short, and checksums are not verified. */
+/*
+ * Headers quoted in an ICMP error: as parse, but the payload may be cut short, and checksums are not
+ * verified.
+ */
 enum ip_verdict ipv4_parse_quoted(const uint8_t *data, size_t length, struct ip_datagram *datagram);
 enum ip_verdict ipv6_parse_quoted(const uint8_t *data, size_t length, struct ip_datagram *datagram);
 
