@@ -66,13 +66,12 @@ static bool turn(struct bench_pair *pair, unsigned ports, uint64_t *count)
 
 static int measure(struct bench_pair *pair, const struct bench_settings *settings, uint32_t alive)
 {
-    struct conn state = {0};
+    struct conn *state = pair->user;
     struct estab_memory memory;
     unsigned ports = bench_listeners(settings->time_wait);
     uint64_t count = 0;
-    pair->user = &state;
     pair->handler = on_event;
-    while (count < settings->time_wait + WARM_UP) {
+    while (count < (uint64_t)settings->time_wait + WARM_UP) {
         if (!turn(pair, ports, &count)) {
             return TOOL_FAILED;
         }
@@ -90,9 +89,9 @@ static int measure(struct bench_pair *pair, const struct bench_settings *setting
         end = bench_clock();
     }
     segments = bench_segments_in(pair, CLIENT) + bench_segments_in(pair, SERVER) - segments;
-    if (state.ended != count || state.bytes != count) {
+    if (state->ended != count || state->bytes != count) {
         return tool_fail("of %llu connections %llu were served, with %llu bytes", (unsigned long long)count,
-                         (unsigned long long)state.ended, (unsigned long long)state.bytes);
+                         (unsigned long long)state->ended, (unsigned long long)state->bytes);
     }
     estab_memory(pair->stack[CLIENT], &memory);
     double elapsed = (double)(end - start);
@@ -124,7 +123,9 @@ int bench_conn(const struct bench_settings *settings)
     if (pair == NULL) {
         return TOOL_FAILED;
     }
+    struct conn state = {0};
     int code = TOOL_FAILED;
+    pair->user = &state;
     if (bench_connect_many(pair, alive, NULL) && bench_listen(pair, bench_listeners(settings->time_wait))) {
         code = measure(pair, settings, alive);
     }

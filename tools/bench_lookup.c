@@ -52,9 +52,9 @@ static uint64_t exchange(struct bench_pair *pair, struct lookup *lookup, uint32_
 {
     static uint64_t random = 88172645463325252u;
     uint64_t segments = bench_segments_in(pair, CLIENT) + bench_segments_in(pair, SERVER);
+    uint64_t answered = lookup->answers;
     uint64_t asked = 0;
     uint64_t start = pair->now = bench_clock();
-    lookup->answers = 0;
     while (pair->now - start < duration_ns) {
         for (unsigned i = 0; i < PER_CLOCK; i++) {
             estab_conn conn = lookup->conns[next_random(&random) % count];
@@ -65,8 +65,9 @@ static uint64_t exchange(struct bench_pair *pair, struct lookup *lookup, uint32_
         bench_settle(pair);
         pair->now = bench_clock();
     }
-    if (lookup->answers != asked || asked == 0) {
-        tool_error("%llu of %llu bytes were answered", (unsigned long long)lookup->answers,
+    answered = lookup->answers - answered;
+    if (answered != asked || asked == 0) {
+        tool_error("%llu of %llu bytes were answered", (unsigned long long)answered,
                    (unsigned long long)asked);
         return 0;
     }
@@ -88,6 +89,7 @@ static int measure(struct bench_pair *pair, const struct bench_settings *setting
     if (exchange(pair, lookup, count, settings->duration_ns / 4) == 0) {
         return TOOL_FAILED;
     }
+    uint64_t before = lookup->answers;
     uint64_t start = bench_clock();
     uint64_t segments = exchange(pair, lookup, count, settings->duration_ns);
     if (segments == 0) {
@@ -97,7 +99,7 @@ static int measure(struct bench_pair *pair, const struct bench_settings *setting
     const struct bench_figure figures[] = {
         {"connections", count, 0},
         {"ns_per_segment", elapsed / (double)segments, 1},
-        {"segments_per_exchange", (double)segments / (double)lookup->answers, 2},
+        {"segments_per_exchange", (double)segments / (double)(lookup->answers - before), 2},
         {"seconds", elapsed / 1e9, 2},
     };
     bench_report(settings, "lookup",

@@ -31,9 +31,10 @@ static void on_event(struct bench_pair *pair, enum bench_end end, const struct e
     uint8_t text[64];
     estab_conn conn;
     if ((event->ready & ESTAB_ACCEPTABLE) != 0) {
-        while (estab_accept(pair->stack[SERVER], pair->now, event->conn, &conn) == 0) {
-            continue;
-        }
+        int error;
+        do {
+            error = estab_accept(pair->stack[SERVER], pair->now, event->conn, &conn);
+        } while (error == 0);
         return;
     }
     if ((event->changed & ESTAB_CONNECTED) != 0 && end == CLIENT) {

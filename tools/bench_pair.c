@@ -203,9 +203,10 @@ void bench_settle(struct bench_pair *pair)
 {
     unsigned moved;
     for (unsigned end = CLIENT; end <= SERVER; end++) {
-        while (estab_tick(pair->stack[end], pair->now)) {
-            continue;
-        }
+        bool more;
+        do {
+            more = estab_tick(pair->stack[end], pair->now);
+        } while (more);
         handle_events(pair, end);
     }
     do {

@@ -140,9 +140,10 @@ static int turn(struct fetch *fetch)
     if (host_step(&fetch->host, timeout) < 0) {
         return tool_fail("%s", fetch->host.error);
     }
-    while (estab_poll(fetch->host.stack, &event, 1) > 0) {
-        continue; /* there is one connection: it is asked for directly */
-    }
+    unsigned events;
+    do {
+        events = estab_poll(fetch->host.stack, &event, 1); /* there is one connection: it is asked directly */
+    } while (events > 0);
     if (tool_interrupted()) {
         return tool_fail("interrupted");
     }

@@ -62,8 +62,16 @@ struct server {
 
 static void unlink_client(struct server *server, struct client *client)
 {
-    *(client->older != NULL ? &client->older->newer : &server->oldest) = client->newer;
-    *(client->newer != NULL ? &client->newer->older : &server->newest) = client->older;
+    if (client->older != NULL) {
+        client->older->newer = client->newer;
+    } else {
+        server->oldest = client->newer;
+    }
+    if (client->newer != NULL) {
+        client->newer->older = client->older;
+    } else {
+        server->newest = client->older;
+    }
 }
 
 static void link_newest(struct server *server, struct client *client)
@@ -71,7 +79,11 @@ static void link_newest(struct server *server, struct client *client)
     client->active_ns = server->host.now;
     client->newer = NULL;
     client->older = server->newest;
-    *(server->newest != NULL ? &server->newest->newer : &server->oldest) = client;
+    if (server->newest != NULL) {
+        server->newest->newer = client;
+    } else {
+        server->oldest = client;
+    }
     server->newest = client;
 }
 

@@ -129,12 +129,12 @@ __attribute__((format(printf, 2, 3))) static void page_add(struct page *page, co
     if (page->length + (size_t)length + 1 > page->size) {
         size_t size = page->size * 2 + (size_t)length + 256;
         char *text = realloc(page->text, size);
-        page->failed = page->failed || text == NULL;
-        page->text = text != NULL ? text : page->text;
-        page->size = text != NULL ? size : page->size;
-    }
-    if (page->failed) {
-        return;
+        if (text == NULL) {
+            page->failed = true;
+            return;
+        }
+        page->text = text;
+        page->size = size;
     }
     va_start(arguments, format);
     vsnprintf(page->text + page->length, (size_t)length + 1, format, arguments);

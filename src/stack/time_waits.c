@@ -6,8 +6,7 @@
 #include "base/mem.h"
 #include "stack/stack.h"
 
-_Static_assert(sizeof(struct time_wait) + 12 <= 96, "a TIME-WAIT costs at most 96 bytes,
-               its share of the table included");
+_Static_assert(sizeof(struct time_wait) + 12 <= 96, "a TIME-WAIT costs at most 96 bytes with its table entry");
 
 void time_waits_init(struct estab_stack *stack)
 {

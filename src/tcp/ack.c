@@ -60,6 +60,9 @@ void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
     recovery_init(c);
     c->established = true;
     c->events |= ESTAB_CONNECTED | ESTAB_WRITABLE;
+    if (recv_queue_readable(&c->rcv) > 0) {
+        c->events |= ESTAB_READABLE; /* text that came with the SYN */
+    }
     ctx->counters->established++;
     tcp_timers_on_established(c, ctx);
     tcp_timers_on_window(c, ctx);

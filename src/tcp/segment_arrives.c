@@ -287,9 +287,6 @@ static struct step check_ack_of_syn(struct tcp_conn *c, struct tcp_context *ctx,
     }
     conn_event(c, ctx, EVENT_RCV_ACK_SYN); /* F-ACK-2 */
     ack_establish(c, ctx, seg);
-    if (c->rcv.begin.v != c->rcv.end.v) {
-        c->events |= ESTAB_READABLE;
-    }
     open_continue_close(c, ctx);
     return go_on;
 }
@@ -329,7 +326,11 @@ static struct step check_ack(struct tcp_conn *c, struct tcp_context *ctx, const 
         challenge(c, ctx, ESTAB_REASON_ACK_CHALLENGE);
         return end_with(ESTAB_DROP_ACK_RANGE);
     }
-    ack_arrives(c, ctx, seg);
+    if (!conn_syn_acked(c) && seq_gt(seg->ack, c->snd_una)) {
+        ack_establish(c, ctx, seg); /* CLOSE came before the handshake was done */
+    } else {
+        ack_arrives(c, ctx, seg);
+    }
     return check_ack_of_fin(c, ctx);
 }
 

@@ -127,7 +127,7 @@ def check(root):
 
 
 def self_test():
-    def source(body, name="src/base/a.c", head="/* A file. */\n"):
+    def source(body, name="src/tcp/a.c", head="/* A file. */\n"):
         return {name: head + body}
 
     lines = "    x();\n"
