@@ -249,6 +249,8 @@ static uint64_t next_event(void)
 static void run(uint64_t until, unsigned steps, uint32_t lost)
 {
     unsigned stuck = 0;
+    pull(0); /* what calls have made due */
+    pull(1);
     while (steps-- > 0) {
         uint64_t next = next_event();
         if (next > until)
@@ -811,10 +813,25 @@ static void call(void)
     fuzz_check_stack(w.stack[1]);
 }
 
+/* For whoever reads a finding. */
+static void tell_what_is_left(unsigned side)
+{
+    uint64_t cursor = 0;
+    struct estab_status s;
+    while (estab_iterate(w.stack[side], &cursor, &s)) {
+        fprintf(stderr, "left on side %u at %llu s: %u > %u %s una +%u nxt +%u wnd %u rcv_nxt +%u unsent %llu next timer %llu\n",
+                side, (unsigned long long)(w.now / FUZZ_SECOND), s.local.port, s.remote.port,
+                estab_state_name(s.state), s.snd_una - s.iss, s.snd_nxt - s.iss, s.snd_wnd, s.rcv_nxt - s.irs,
+                (unsigned long long)s.send_unsent, (unsigned long long)s.next_timer_ns);
+    }
+}
+
 static void check_empty(unsigned side)
 {
     struct estab_memory use;
     estab_memory(w.stack[side], &use);
+    if (use.connections + use.time_wait + use.blocks_used > 0)
+        tell_what_is_left(side);
     FUZZ_CHECK(use.connections == 0, "at the end no connection is left");
     FUZZ_CHECK(use.time_wait == 0, "at the end no TIME-WAIT is left");
     FUZZ_CHECK(use.blocks_used == 0, "at the end no block is kept");
