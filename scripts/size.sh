@@ -54,7 +54,7 @@ echo "Cortex-M4 ($(arm-none-eabi-gcc --version | sed -n '1s/ (.*) / /p'), -Os)"
 # shellcheck disable=SC2086
 compile $out/arm arm-none-eabi-gcc $cortex $common
 arm-none-eabi-ld -r -o $out/estab.arm.o $out/arm/*.o
-undefined arm-none-eabi-nm $out/estab.arm.o "$mem|__aeabi_(mem[a-z0-9]*|[lu]+(ldivmod|mul|lsl|lsr|asr|cmp|idiv|idivmod)|u?idiv(mod)?)|__(clz|ctz|popcount|bswap)[sd]i2"
+undefined arm-none-eabi-nm $out/estab.arm.o "$mem|__aeabi_(mem[a-z0-9]*|u?l(divmod|mul|lsl|lsr|asr|cmp)|lmul|llsl|llsr|lasr|u?lcmp|u?idiv(mod)?)|__(clz|ctz|popcount|bswap)[sd]i2"
 
 # shellcheck disable=SC2086
 arm-none-eabi-gcc $cortex $common -Itests/size -nostartfiles -Wl,--gc-sections -Wl,-Map=$out/firmware.map -T tests/size/cortex-m4.ld \

@@ -178,6 +178,7 @@ unsigned send_queue_slices(struct send_queue *queue, tcp_seq from, uint32_t leng
     }
     struct block **cursor = choose_cursor(queue, from);
     struct block *block = *cursor;
+    ESTAB_ASSERT(block != NULL);
     while (block->next != NULL && seq_leq(block->next->base, from)) {
         block = block->next;
     }

@@ -136,6 +136,7 @@ static void bits_set(uint64_t *map, uint32_t from, uint32_t to)
 
 static void slot_free(struct fragments *f, struct fragment_slot *slot)
 {
+    ESTAB_ASSERT(slot != NULL);
     slot->used = false;
     f->active--;
 }

@@ -124,8 +124,8 @@ struct tcp_conn {
     uint16_t peer_mss;       /* from the peer's SYN, or the default (MUST-15) */
     uint16_t rcv_mss;        /* the largest text received, for the delayed ACK */
     uint16_t path_mss;       /* path MTU less IP and TCP headers without options */
-    int8_t error;            /* negated enum estab_error that ended it */
-    int8_t soft_error;
+    int16_t error;           /* negated enum estab_error that ended it */
+    int16_t soft_error;
     uint32_t ts_recent_s;    /* second at which ts_recent was set: it is void after 24 days (RFC 7323 5.5) */
     uint32_t rcv_limit;      /* bytes: the receive buffer */
     uint32_t snd_limit;

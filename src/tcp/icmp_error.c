@@ -36,7 +36,7 @@ void tcp_icmp_error(struct tcp_conn *c, struct tcp_context *ctx, enum icmp_kind 
         return;
     }
     /* MUST-56. DEVIATION from SHLD-26 by RFC 5927 5.2: in synchronized states hard errors are soft too. */
-    c->soft_error = (int8_t)error_of(kind);
+    c->soft_error = (int16_t)error_of(kind);
     if (c->soft_errors) {
         c->events |= ESTAB_SOFT_ERROR;
     }

@@ -336,7 +336,9 @@ static struct step check_ack(struct tcp_conn *c, struct tcp_context *ctx, const 
 
 /* ---- sixth to eighth: URG, text, FIN ---- */
 
-static struct tcp_verdict finish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+/* The urgent pointer counts from the SEQ that was sent, so that step sees the segment untrimmed. */
+static struct tcp_verdict finish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg,
+                                 const struct tcp_segment *untrimmed)
 {
     bool new_text = seg->text_length > 0 && seq_geq(seg->seq, c->rcv_nxt);
     if (c->released && new_text && state_can_receive(c->state) && c->state != ESTAB_ESTABLISHED) {
@@ -344,7 +346,7 @@ static struct tcp_verdict finish(struct tcp_conn *c, struct tcp_context *ctx, co
         conn_end(c, ctx, EVENT_ABORT, -ESTAB_ECONNABORTED);
         return (struct tcp_verdict){.drop = ESTAB_DROP_TEXT_AFTER_CLOSE, .reset = true};
     }
-    receive_urgent(c, seg);
+    receive_urgent(c, untrimmed);
     enum estab_drop drop = receive_text(c, ctx, seg);
     receive_fin(c, ctx, seg);
     return (struct tcp_verdict){.drop = drop};
@@ -424,5 +426,5 @@ struct tcp_verdict tcp_segment_arrives(struct tcp_conn *c, struct tcp_context *c
     if (c->timestamps && seg.options.has_timestamps) {
         options_update_ts_recent(c, ctx, segment); /* not before its ACK was believed (V-28) */
     }
-    return finish(c, ctx, &seg);
+    return finish(c, ctx, &seg, segment);
 }

@@ -8,7 +8,10 @@
 
 void trace_init(struct trace_ring *ring, struct estab_trace *records, uint32_t capacity, uint64_t *lost)
 {
-    *ring = (struct trace_ring){.records = records, .capacity = capacity, .lost = lost};
+    memset(ring, 0, sizeof *ring);
+    ring->records = records;
+    ring->capacity = capacity;
+    ring->lost = lost;
 }
 
 unsigned trace_pull(struct trace_ring *ring, struct estab_trace *out, unsigned max)

@@ -124,8 +124,7 @@ static void text_needs_its_first_or_last_octet_in_the_window(void **state)
     expect_ack(r, AT_ESTABLISHED);
     assert_int_equal(rig_status(r).receive_ahead, 1);
     inject(r, .flags = ACK, .seq = 0u - 9, .ack = 1, .length = 11); /* its last octet is in */
-    advance(r, 40 * MS);
-    expect(r, .flags = ACK, .seq = 1, .ack = 2);
+    expect(r, .flags = ACK, .seq = 1, .ack = 2); /* at once: more is held ahead (RFC 5681 4.2) */
     assert_int_equal(rig_read(r, 100), 1);
     rig_stop(r);
 }
@@ -158,7 +157,7 @@ static void rst_outside_the_window_is_dropped_in_silence(void **state)
         for (unsigned i = 0; i < 6; i++) {
             inject(r, .flags = RST, .seq = away[i]);
             inject(r, .flags = RST | ACK, .seq = away[i], .ack = places[place].snd_nxt);
-            inject(r, .flags = RST | ACK | SYN | FIN, .seq = away[i], .ack = places[place].snd_nxt);
+            inject(r, .flags = RST | ACK | SYN, .seq = away[i], .ack = places[place].snd_nxt);
             expect_nothing(r);
             expect_state(r, places[place].state);
         }
