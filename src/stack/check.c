@@ -9,6 +9,7 @@ struct tally {
     uint32_t connections;
     uint32_t in_table;
     uint32_t blocks;
+    uint32_t wildcards;
 };
 
 static uint32_t chain_length(const struct block *block)
@@ -40,6 +41,40 @@ static const char *check_conn(const struct estab_stack *stack, const struct conn
             return "a connection is found by its flow";
         }
     }
+    if (conn->has_record && (conn->tcp.state != ESTAB_TIME_WAIT || conn->partner >= stack->time_wait_fresh ||
+                             stack->time_waits[conn->partner].holder != conn_index(stack, conn))) {
+        return "a connection in TIME-WAIT and its record know each other";
+    }
+    return !conn->has_record && conn->tcp.state == ESTAB_TIME_WAIT ? "TIME-WAIT has a record" : NULL;
+}
+
+/* A listener counts its children right. */
+static const char *check_listener(const struct estab_stack *stack, const struct conn *listener)
+{
+    uint32_t half_open = 0;
+    uint32_t waiting = 0;
+    for (uint32_t i = 0; i < stack->conn_fresh; i++) {
+        const struct conn *child = &stack->conns[i];
+        if (child->in_use && child->has_parent && child->partner == conn_index(stack, listener)) {
+            waiting += child->in_queue;
+            half_open += !child->in_queue;
+        }
+    }
+    if (half_open != listener->listener.half_open) {
+        return "handshakes under way are counted";
+    }
+    return waiting == listener->listener.waiting_count ? NULL : "connections that wait are counted";
+}
+
+/* Whoever holds a port is counted there. */
+static const char *check_ports(const struct estab_stack *stack)
+{
+    for (uint32_t i = 0; i < stack->settings.max_ports; i++) {
+        const struct port_record *record = &stack->ports[i];
+        if ((record->port == 0) != (record->holders == 0) || record->bound > record->holders) {
+            return "a port has holders";
+        }
+    }
     return NULL;
 }
 
@@ -51,9 +86,13 @@ static const char *check_conns(const struct estab_stack *stack, struct tally *ta
             continue;
         }
         const char *wrong = check_conn(stack, conn);
+        if (wrong == NULL && conn->listening) {
+            wrong = check_listener(stack, conn);
+        }
         if (wrong != NULL) {
             return wrong;
         }
+        tally->wildcards += conn->in_table && conn->tcp.state == ESTAB_LISTEN && conn->local_port == 0;
         tally->connections++;
         tally->in_table += conn->in_table;
         tally->blocks += chain_length(conn->tcp.snd.head) + chain_length(conn->tcp.rcv.head) +
@@ -90,6 +129,9 @@ const char *estab_check(const estab_stack *stack)
     if (wrong == NULL) {
         wrong = ip_check(stack->ip);
     }
+    if (wrong == NULL) {
+        wrong = check_ports(stack);
+    }
     if (wrong != NULL) {
         return wrong;
     }
@@ -98,6 +140,9 @@ const char *estab_check(const estab_stack *stack)
     }
     if (tally.in_table + stack->time_wait_count != stack->table.count) {
         return "the table holds connections and TIME-WAIT records, no more";
+    }
+    if (tally.wildcards != stack->wildcard_ports) {
+        return "listeners on every port are counted";
     }
     return tally.blocks + ip_blocks_used(stack->ip) == stack->pool.used ? NULL : "no block is lost";
 }

@@ -21,7 +21,8 @@ static void sample_round_trip(struct tcp_conn *c, const struct tcp_context *ctx,
     if (rtt_ack(&c->rtt, c->snd_una, ctx->now) || c->rtt.timing) {
         return;
     }
-    if (c->timestamps && seg->options.has_timestamps && seg->options.tsecr != 0 && c->rtt.srtt_us == 0) {
+    bool wanted = c->rtt.srtt_us == 0 || c->rtt.backoff > 0;
+    if (wanted && c->timestamps && seg->options.has_timestamps && seg->options.tsecr != 0) {
         uint32_t ms = options_tsval(c, ctx->now) - seg->options.tsecr;
         if (ms < 0x7fffffff / 1000 && ms <= ctx->now / 1000000) {
             rtt_sample(&c->rtt, (uint64_t)ms * 1000000);
@@ -47,6 +48,7 @@ void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
     c->snd_una = seg->ack;
     c->retransmits = 0;
     c->rtt.backoff = 0;
+    c->rtt.handshake_done = true;
     ack_take_window(c, seg);
     struct cc_window window = {.cwnd = initial_window(c, ctx)};
     c->cc->init(c->cc_private, &window);

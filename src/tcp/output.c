@@ -112,7 +112,7 @@ static bool small_may_go(const struct tcp_conn *c, uint32_t length, bool rest)
     if (c->owed & OWED_OVERRIDE) {
         return true;
     }
-    bool idle = conn_flight(c) == 0;
+    bool idle = conn_flight(c) == 0 || c->recovery.phase == RECOVERY_PROBED; /* only what a probe carried is out */
     if (rest) {
         if (c->closing) {
             return true;

@@ -38,7 +38,7 @@ uint64_t rtt_rto_ns(const struct tcp_rtt *rtt, const struct rtt_limits *limits)
         uint64_t variance = 4 * (uint64_t)rtt->rttvar_us;
         variance = variance < CLOCK_GRANULARITY_US ? CLOCK_GRANULARITY_US : variance;
         rto = ((uint64_t)rtt->srtt_us + variance) * 1000;
-    } else if (rtt->syn_lost && rto < 3000000000u) {
+    } else if (rtt->syn_lost && rtt->handshake_done && rto < 3000000000u) {
         rto = 3000000000u;
     }
     rto = rto < limits->min_rto_ns ? limits->min_rto_ns : rto;

@@ -16,7 +16,8 @@ struct tcp_rtt {
     uint32_t min_us;    /* the smallest sample; UINT32_MAX = none */
     uint8_t backoff;    /* doublings since the last new sample or ACK (RFC 6298 5.5) */
     bool timing;        /* a segment is being timed (Karn's rule: never one that was sent twice) */
-    bool syn_lost;      /* RFC 6298 5.7: data starts with 3 s */
+    bool syn_lost;      /* RFC 6298 5.7: ... */
+    bool handshake_done; /* ... then data starts with 3 s */
     tcp_seq timed;      /* an ACK beyond this ends the timing */
     uint64_t timed_since_ns;
 };

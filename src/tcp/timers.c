@@ -89,8 +89,7 @@ void tcp_timers_on_blocked(struct tcp_conn *c, const struct tcp_context *ctx)
 
 void tcp_timers_on_ack_advanced(struct tcp_conn *c, const struct tcp_context *ctx)
 {
-    c->retransmits = 0;
-    c->rtt.backoff = 0;
+    c->retransmits = 0; /* but the backoff stays until a new sample (RFC 6298 5, Karn) */
     if (conn_flight(c) == 0) {
         stop(c, ESTAB_TIMER_RETRANSMIT); /* RFC 6298 5.2 */
         stop(c, ESTAB_TIMER_USER);

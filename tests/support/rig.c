@@ -716,7 +716,7 @@ void rig_defaults(struct rig_options *options)
     options->config.challenge_acks = 200;
     options->peer_mss = MSS;
     options->mtu = 1500;
-    options->memory = (size_t)1 << 20;
+    options->memory = (size_t)256 << 10;
 }
 
 static void make_stack(struct rig *r)
