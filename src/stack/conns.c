@@ -179,6 +179,9 @@ struct conn *listener_find(const struct estab_stack *stack, const struct flow_ke
     const struct ip_addr any_v4 = ip_addr_v4(zero);
     bool v4 = ip_addr_is_v4(&key->local);
     uint16_t port = key->local_port;
+    if (port == 0 || key->remote_port == 0) {
+        return NULL; /* no connection has port 0, to us it means any */
+    }
     for (unsigned round = 0; round < 2; round++) {
         struct conn *conn = listener_with(stack, &key->local, port);
         if (conn == NULL && v4) {

@@ -95,6 +95,7 @@ uint8_t *estab_send_reserve(estab_stack *stack, estab_conn handle, size_t *lengt
         return NULL;
     }
     *length = contiguous < room ? contiguous : room;
+    conn_settle(stack, conn); /* it may have turned a passive OPEN active */
     return at;
 }
 

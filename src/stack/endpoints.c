@@ -128,6 +128,9 @@ int estab_open_passive(estab_stack *stack, uint64_t now, estab_conn handle, cons
     if (conn == NULL) {
         return -ESTAB_EBADF;
     }
+    if (conn->tcp.state == ESTAB_CLOSED && conn->local_port == 0) {
+        return -ESTAB_EINVAL; /* every port is for listeners: this record becomes one connection */
+    }
     struct ip_addr ip = remote != NULL ? ip_of(remote) : (struct ip_addr){{0}};
     bool named = remote != NULL && remote->port != 0 && !ip_addr_is_any(&ip);
     if (conn->tcp.state == ESTAB_CLOSED && named) {
