@@ -9,6 +9,7 @@
 #include "tcp/timers.h"
 #include "wire/checksum.h"
 
+#define MAX_HEADERS 114 /* Ethernet, IPv6, and TCP with all its options */
 #define BURST 16      /* packets of one connection before the next has its turn */
 #define MAX_SLICES 64 /* of one packet's text */
 
@@ -52,41 +53,58 @@ void frame_finish(struct estab_stack *stack, struct estab_packet *packet, const 
 
 /* ---- text ---- */
 
-static unsigned text_slices(struct conn *conn, const struct tcp_plan *plan, struct slice *slices)
+/* The sum of a run that stands `at` bytes behind the start of the text. */
+static uint64_t add_run(uint64_t sum, uint32_t at, uint64_t run)
 {
-    return plan->length == 0 ? 0 : send_queue_slices(&conn->tcp.snd, plan->seq, plan->length, slices, MAX_SLICES);
+    return (at & 1) ? checksum_add_odd(sum, run) : sum + run;
 }
 
-/* Copies the text behind the headers; returns its sum where software makes the checksum. */
-static uint64_t copy_text(uint8_t *to, const struct slice *slices, unsigned count, bool sum_it)
+/* Copies the text behind the headers, in as many rounds as its blocks take; returns its sum where software makes the checksum. */
+static uint64_t copy_text(struct conn *conn, const struct tcp_plan *plan, uint8_t *to, bool sum_it)
 {
+    struct slice slices[MAX_SLICES];
     uint64_t sum = 0;
     uint32_t done = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (!sum_it) {
-            memcpy(to + done, slices[i].data, slices[i].length);
-        } else {
-            uint64_t run = checksum_copy(to + done, slices[i].data, slices[i].length);
-            sum = (done & 1) ? checksum_add_odd(sum, run) : sum + run;
+    while (done < plan->length) {
+        unsigned count = send_queue_slices(&conn->tcp.snd, seq_add(plan->seq, done), plan->length - done, slices, MAX_SLICES);
+        for (unsigned i = 0; i < count; i++) {
+            if (sum_it) {
+                sum = add_run(sum, done, checksum_copy(to + done, slices[i].data, slices[i].length));
+            } else {
+                memcpy(to + done, slices[i].data, slices[i].length);
+            }
+            done += (uint32_t)slices[i].length;
         }
-        done += (uint32_t)slices[i].length;
     }
     return sum;
 }
 
-static uint64_t refer_text(struct estab_packet *packet, const struct slice *slices, unsigned count, bool sum_it)
+/* Lets the packet's slices point at the text, if it has room for all of them. */
+static bool refer_text(struct conn *conn, const struct tcp_plan *plan, struct estab_packet *packet)
+{
+    struct slice slices[MAX_SLICES];
+    unsigned room = packet->slices == NULL ? 0 : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity : MAX_SLICES;
+    if (plan->length == 0 || room == 0) {
+        return false;
+    }
+    unsigned count = send_queue_slices(&conn->tcp.snd, plan->seq, plan->length, slices, room);
+    size_t covered = 0;
+    for (unsigned i = 0; i < count; i++) {
+        packet->slices[i] = (struct estab_slice){slices[i].data, slices[i].length};
+        covered += slices[i].length;
+    }
+    packet->slice_count = covered == plan->length ? (uint16_t)count : 0;
+    return packet->slice_count > 0;
+}
+
+static uint64_t sum_slices(const struct estab_packet *packet)
 {
     uint64_t sum = 0;
     uint32_t done = 0;
-    for (unsigned i = 0; i < count; i++) {
-        packet->slices[i] = (struct estab_slice){slices[i].data, slices[i].length};
-        if (sum_it) {
-            uint64_t run = checksum_sum(slices[i].data, slices[i].length);
-            sum = (done & 1) ? checksum_add_odd(sum, run) : sum + run;
-        }
-        done += (uint32_t)slices[i].length;
+    for (unsigned i = 0; i < packet->slice_count; i++) {
+        sum = add_run(sum, done, checksum_sum(packet->slices[i].data, packet->slices[i].length));
+        done += (uint32_t)packet->slices[i].length;
     }
-    packet->slice_count = (uint16_t)count;
     return sum;
 }
 
@@ -119,7 +137,6 @@ static void describe(const struct estab_stack *stack, const struct conn *conn, c
 static void build(struct estab_stack *stack, struct conn *conn, const struct tcp_plan *plan, struct estab_packet *packet)
 {
     struct tcp_segment seg = {.source_port = conn->local_port, .destination_port = conn->remote_port};
-    struct slice slices[MAX_SLICES];
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
     tcp_output_segment(&conn->tcp, plan, &seg);
     struct frame frame = {
@@ -133,28 +150,41 @@ static void build(struct estab_stack *stack, struct conn *conn, const struct tcp
     uint8_t *header = packet->data + ip_path_header(&conn->path, !ip_addr_is_v4(&conn->local));
     frame.header_length = tcp_header_write(header, &seg);
     bool sum_it = !ip_interface(stack->ip, conn->path.interface)->checksum_offload;
-    unsigned count = text_slices(conn, plan, slices);
     packet->slice_count = 0;
-    if (packet->slices != NULL && count > 0 && count <= packet->slice_capacity) {
-        frame.text_sum = refer_text(packet, slices, count, sum_it);
+    if (refer_text(conn, plan, packet)) {
+        frame.text_sum = sum_it ? sum_slices(packet) : 0;
     } else {
-        frame.text_sum = copy_text(header + frame.header_length, slices, count, sum_it);
+        frame.text_sum = copy_text(conn, plan, header + frame.header_length, sum_it);
     }
     frame_finish(stack, packet, &frame);
     describe(stack, conn, plan, packet);
     trace_output(stack, conn, &seg, plan);
 }
 
+/* Text that slices are sure to cover, wherever it begins in its first block. */
+static uint32_t text_to_refer(const struct estab_stack *stack, const struct estab_packet *packet)
+{
+    uint32_t slices = packet->slices == NULL ? 0 : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity : MAX_SLICES;
+    return slices > 1 ? (slices - 1) * pool_payload(&stack->pool) : 0;
+}
+
 /* Text of one packet: what the interface can cut, what the driver's room or our slices can hold. */
 static uint32_t most_text(const struct estab_stack *stack, const struct conn *conn, const struct estab_packet *packet)
 {
-    const struct estab_interface *interface = ip_interface(stack->ip, conn->path.interface);
-    uint32_t most = interface->gso_max;
-    uint32_t slices = packet->slices == NULL ? 0 : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity : MAX_SLICES;
-    uint32_t gathered = slices > 1 ? (slices - 1) * pool_payload(&stack->pool) : 0;
-    uint32_t copied = packet->capacity > 128 ? packet->capacity - 128 : 0;
-    uint32_t limit = gathered > copied ? gathered : copied;
+    uint32_t most = ip_interface(stack->ip, conn->path.interface)->gso_max;
+    uint32_t refer = text_to_refer(stack, packet);
+    uint32_t copy = packet->capacity - MAX_HEADERS;
+    uint32_t limit = refer > copy ? refer : copy;
     return most < limit ? most : limit;
+}
+
+/* A driver whose room is smaller than it promised gets nothing that is larger: nothing is written past it. */
+static bool fits(const struct estab_stack *stack, const struct conn *conn, const struct tcp_plan *plan,
+                 const struct estab_packet *packet)
+{
+    uint32_t headers = ip_path_header(&conn->path, !ip_addr_is_v4(&conn->local)) + TCP_HEADER +
+                       tcp_options_length(&plan->options, plan->flags & TCP_SYN);
+    return headers + plan->length <= packet->capacity || plan->length <= text_to_refer(stack, packet);
 }
 
 /* The way to the peer, found again where routes or neighbours have changed. */
@@ -191,6 +221,9 @@ bool conn_pull(struct estab_stack *stack, struct conn *conn, struct estab_packet
             c->owed &= OWED_ACK_LATER; /* lost, as on the wire: the timer tries again */
         }
         tcp_timers_on_blocked(c, ctx);
+        return false;
+    }
+    if (!fits(stack, conn, &plan, packet)) {
         return false;
     }
     build(stack, conn, &plan, packet);
@@ -292,6 +325,9 @@ unsigned estab_pull(estab_stack *stack, uint64_t now, struct estab_packet *packe
     bool own = stack->reply_count > 0 || ip_pull_pending(stack->ip);
     while (n < count) {
         struct estab_packet *packet = &packets[n];
+        if (packet->capacity < MAX_HEADERS) {
+            break;
+        }
         clear(packet);
         if (own && pull_own(stack, packet)) {
             n++;
