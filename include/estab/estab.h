@@ -193,7 +193,7 @@ struct estab_config {
     uint32_t max_connections;     /* connections and listeners; 0 = from the memory, a quarter of it */
     /* TIME-WAIT records; 0 = max_connections. When full the oldest is let go (counted) */
     uint32_t max_time_wait;
-    uint32_t max_neighbours;      /* 0 = 64 */
+    uint32_t max_neighbours;      /* 0 = 64; at most 65534 */
     uint32_t trace_records;       /* records kept until they are pulled (estab/trace.h); 0 = none */
     uint32_t block_size;          /* bytes of a buffer block, a power of two from 256 to 65536; 0 = 4096 */
 

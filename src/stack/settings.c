@@ -91,6 +91,9 @@ static const char *wrong_field(const struct settings *s, const struct estab_conf
     if (s->max_connections > 0x7ffffffe || s->max_time_wait > 0x7ffffffe) {
         return s->max_connections > 0x7ffffffe ? "max_connections" : "max_time_wait";
     }
+    if (s->max_neighbours > 65534) {
+        return "max_neighbours";
+    }
     if (s->receive_buffer > 1u << 30 || s->send_buffer > 1u << 30) {
         return s->receive_buffer > 1u << 30 ? "receive_buffer" : "send_buffer";
     }
