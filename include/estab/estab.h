@@ -545,7 +545,7 @@ struct estab_status {
     uint32_t urgent_ahead;       /* bytes up to the end of urgent data (MUST-33) */
     uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retransmitted;
     uint64_t segments_sent, segments_received, segments_retransmitted;
-    uint64_t last_sent_ns, last_received_ns;
+    uint64_t last_sent_ns, last_received_ns; /* to about a millisecond; 0 = never */
     uint64_t next_timer_ns;      /* UINT64_MAX = none runs */
     uint8_t timers;              /* bit i = enum estab_timer i runs */
     uint32_t accept_waiting;     /* listener: connections to accept */

@@ -66,16 +66,20 @@ static const char *check_listener(const struct estab_stack *stack, const struct 
     return waiting == listener->listener.waiting_count ? NULL : "connections that wait are counted";
 }
 
-/* Whoever holds a port is counted there. */
+/* Whoever is bound stands in the chain of its port. */
 static const char *check_ports(const struct estab_stack *stack)
 {
-    for (uint32_t i = 0; i < stack->settings.max_ports; i++) {
-        const struct port_record *record = &stack->ports[i];
-        if ((record->port == 0) != (record->holders == 0) || record->bound > record->holders) {
-            return "a port has holders";
+    uint32_t chained = 0;
+    uint32_t bound = 0;
+    for (uint32_t i = 0; i < stack->settings.bound_heads; i++) {
+        for (uint32_t k = stack->bound[i]; k != NONE; k = stack->conns[k].bound_next) {
+            chained++;
         }
     }
-    return NULL;
+    for (uint32_t i = 0; i < stack->conn_fresh; i++) {
+        bound += stack->conns[i].in_use && stack->conns[i].bound;
+    }
+    return chained == bound ? NULL : "a bound connection stands in the chain of its port";
 }
 
 static const char *check_conns(const struct estab_stack *stack, struct tally *tally)

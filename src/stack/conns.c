@@ -145,8 +145,7 @@ void conn_enter_table(struct estab_stack *stack, struct conn *conn)
 {
     ESTAB_ASSERT(!conn->in_table);
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
-    conn->hash = flow_hash(stack, &key);
-    table_insert(&stack->table, conn->hash, conn_index(stack, conn));
+    table_insert(&stack->table, flow_hash(stack, &key), conn_index(stack, conn));
     conn->in_table = true;
     if (conn->tcp.state == ESTAB_LISTEN && conn->local_port == 0) {
         stack->wildcard_ports++;
@@ -156,7 +155,8 @@ void conn_enter_table(struct estab_stack *stack, struct conn *conn)
 void conn_leave_table(struct estab_stack *stack, struct conn *conn)
 {
     if (conn->in_table) {
-        table_remove(&stack->table, conn->hash, conn_index(stack, conn));
+        struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
+        table_remove(&stack->table, flow_hash(stack, &key), conn_index(stack, conn));
         conn->in_table = false;
         if (conn->local_port == 0) {
             stack->wildcard_ports--;

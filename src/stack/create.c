@@ -41,7 +41,7 @@ static struct ip_config ip_config_of(const struct settings *s, struct estab_coun
 
 struct plan {
     struct estab_stack *stack;
-    void *ip, *conns, *heap, *positions, *entries, *time_waits, *ports, *replies, *trace;
+    void *ip, *conns, *heap, *positions, *entries, *time_waits, *bound, *replies, *trace;
 };
 
 static void carve_all(struct carver *carver, const struct settings *s, struct plan *plan)
@@ -54,7 +54,7 @@ static void carve_all(struct carver *carver, const struct settings *s, struct pl
     plan->positions = carve(carver, s->max_connections, sizeof(uint32_t));
     plan->entries = carve(carver, table_capacity(s), sizeof(struct table_entry));
     plan->time_waits = carve(carver, s->max_time_wait, sizeof(struct time_wait));
-    plan->ports = carve(carver, s->max_ports, sizeof(struct port_record));
+    plan->bound = carve(carver, s->bound_heads, sizeof(uint32_t));
     plan->replies = carve(carver, s->max_replies, sizeof(struct reply));
     plan->trace = carve(carver, s->trace_records, sizeof(struct estab_trace));
 }
@@ -97,7 +97,7 @@ static void make(struct estab_stack *stack, const struct settings *settings, con
     stack->settings = *settings;
     stack->conns = plan->conns;
     stack->time_waits = plan->time_waits;
-    stack->ports = plan->ports;
+    stack->bound = plan->bound;
     stack->replies = plan->replies;
     stack->conn_free = stack->time_wait_free = NONE;
     stack->output = stack->parked = stack->ready = stack->starved = (struct index_queue){NONE, NONE};

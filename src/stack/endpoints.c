@@ -38,14 +38,13 @@ static int bind_port(struct estab_stack *stack, struct conn *conn, const struct 
     }
     struct flow_key key = {.local = *local, .local_port = port};
     bool any_port = port == 0 && ip_addr_is_any(local);
-    if (port == 0 && !any_port && !port_choose(stack, &key)) {
+    if (port == 0 && !any_port && !port_choose(stack, conn, &key)) {
         return -ESTAB_EADDRNOTAVAIL;
     }
     conn->local = *local;
     conn->local_port = key.local_port;
     conn->bound_any = ip_addr_is_any(local);
     conn->bound_any_v4 = is_mapped_any(local);
-    conn->bound = true;
     port_bind(stack, conn);
     return 0;
 }

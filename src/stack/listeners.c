@@ -84,7 +84,6 @@ static void accept_syn(struct estab_stack *stack, struct conn *conn, const struc
     open_accept_syn(&conn->tcp, conn_context(stack, conn, now), arrival->seg, &facts);
     conn_enter_table(stack, conn);
     if (conn->has_parent) {
-        port_bind(stack, conn);
         stack->conns[conn->partner].listener.half_open++;
     }
     arrival->packet->conn = conn_handle(stack, conn);

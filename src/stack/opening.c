@@ -86,11 +86,10 @@ static int take_flow(struct estab_stack *stack, struct conn *conn, bool *displac
 {
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
     if (conn->local_port == 0) {
-        if (!port_choose(stack, &key)) {
+        if (!port_choose(stack, conn, &key)) {
             return -ESTAB_EADDRNOTAVAIL;
         }
         conn->local_port = key.local_port;
-        port_bind(stack, conn);
         return 0;
     }
     uint32_t id = flow_find(stack, &key, flow_hash(stack, &key));

@@ -1,7 +1,8 @@
 /*
- * Local ports: who holds which, what a bind may take, and which one an active OPEN gets (RFC 6056). A small
- * hash of ports counts their holders, so that the common questions are one look; only a bind to a port that
- * is in use looks at the holders one by one.
+ * Local ports: what a bind may take, and which one an active OPEN gets (RFC 6056). Connections that named
+ * their port themselves stand in short chains by port, so that choosing a port for a new flow costs a look at
+ * one chain and one at the table; only bind looks at all connections, to find those that a port's listener
+ * has left behind.
  */
 #include "base/assert.h"
 #include "base/mem.h"
@@ -11,84 +12,45 @@
 
 void ports_init(struct estab_stack *stack)
 {
-    memset(stack->ports, 0, stack->settings.max_ports * sizeof stack->ports[0]);
+    memset(stack->bound, 0xff, stack->settings.bound_heads * sizeof stack->bound[0]); /* NONE */
 }
 
-static uint32_t home(const struct estab_stack *stack, uint16_t port)
+static uint32_t *chain_of(const struct estab_stack *stack, uint16_t port)
 {
-    uint32_t capacity = stack->settings.max_ports;
-    return capacity == 65536 ? port : (uint32_t)(((uint64_t)(port * 0x9e3779b1u) * capacity) >> 32);
-}
-
-/* The place of the port's record, or of the empty one where it would stand. */
-static uint32_t place(const struct estab_stack *stack, uint16_t port)
-{
-    uint32_t i = home(stack, port);
-    while (stack->ports[i].port != 0 && stack->ports[i].port != port) {
-        i = i + 1 == stack->settings.max_ports ? 0 : i + 1;
-    }
-    return i;
-}
-
-void port_hold(struct estab_stack *stack, uint16_t port)
-{
-    if (port != 0) {
-        struct port_record *record = &stack->ports[place(stack, port)];
-        record->port = port;
-        record->holders++;
-    }
-}
-
-/* Removal by shifting back what stands behind, as in base/table.c. */
-static void remove_record(struct estab_stack *stack, uint32_t hole)
-{
-    uint32_t capacity = stack->settings.max_ports;
-    uint32_t i = hole;
-    for (;;) {
-        i = i + 1 == capacity ? 0 : i + 1;
-        if (stack->ports[i].port == 0) {
-            break;
-        }
-        uint32_t from_home = (i + capacity - home(stack, stack->ports[i].port)) % capacity;
-        uint32_t from_hole = (i + capacity - hole) % capacity;
-        if (from_home >= from_hole) {
-            stack->ports[hole] = stack->ports[i];
-            hole = i;
-        }
-    }
-    stack->ports[hole] = (struct port_record){0};
-}
-
-void port_let_go(struct estab_stack *stack, uint16_t port)
-{
-    if (port != 0) {
-        uint32_t i = place(stack, port);
-        ESTAB_ASSERT(stack->ports[i].holders > 0);
-        if (--stack->ports[i].holders == 0) {
-            remove_record(stack, i);
-        }
-    }
+    return &stack->bound[port % stack->settings.bound_heads];
 }
 
 void port_bind(struct estab_stack *stack, struct conn *conn)
 {
-    conn->holds_port = true;
-    port_hold(stack, conn->local_port);
-    if (conn->bound && conn->local_port != 0) {
-        stack->ports[place(stack, conn->local_port)].bound++;
-    }
+    uint32_t *head = chain_of(stack, conn->local_port);
+    conn->bound = true;
+    conn->bound_port = conn->local_port;
+    conn->bound_next = *head;
+    *head = conn_index(stack, conn);
 }
 
 void port_unbind(struct estab_stack *stack, struct conn *conn)
 {
-    if (!conn->holds_port) {
+    if (!conn->bound) {
         return;
     }
-    if (conn->bound && conn->local_port != 0) {
-        stack->ports[place(stack, conn->local_port)].bound--;
+    uint32_t *link = chain_of(stack, conn->bound_port);
+    while (*link != conn_index(stack, conn)) {
+        ESTAB_ASSERT(*link != NONE);
+        link = &stack->conns[*link].bound_next;
     }
-    conn->holds_port = conn->bound = false;
-    port_let_go(stack, conn->local_port);
+    *link = conn->bound_next;
+    conn->bound = false;
+}
+
+static bool port_is_bound(const struct estab_stack *stack, uint16_t port)
+{
+    for (uint32_t i = *chain_of(stack, port); i != NONE; i = stack->conns[i].bound_next) {
+        if (stack->conns[i].bound_port == port) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whether one packet could be meant for both: the same address, or any address of a common family. */
@@ -105,8 +67,8 @@ static bool overlap(const struct ip_addr *a, const struct ip_addr *b)
 static bool conflicts_with(const struct conn *conn, const struct conn *other, const struct ip_addr *local,
                            uint16_t port)
 {
-    if (!other->in_use || other == conn || !other->holds_port || other->local_port != port ||
-        !overlap(local, &other->local)) {
+    bool holds = other->in_use && (other->bound || other->in_table);
+    if (!holds || other == conn || other->local_port != port || !overlap(local, &other->local)) {
         return false;
     }
     bool waits = other->tcp.state == ESTAB_LISTEN || other->tcp.state == ESTAB_CLOSED;
@@ -117,9 +79,6 @@ static bool conflicts_with(const struct conn *conn, const struct conn *other, co
 bool port_conflict(const struct estab_stack *stack, const struct conn *conn, const struct ip_addr *local,
                    uint16_t port)
 {
-    if (port == 0 || stack->ports[place(stack, port)].port == 0) {
-        return false;
-    }
     for (uint32_t i = 0; i < stack->conn_fresh; i++) {
         if (conflicts_with(conn, &stack->conns[i], local, port)) {
             return true;
@@ -134,14 +93,15 @@ bool port_conflict(const struct estab_stack *stack, const struct conn *conn, con
     return false;
 }
 
-static bool is_free(const struct estab_stack *stack, struct flow_key *key, uint16_t port)
+/* For a flow: nobody has bound the port (R6056-02, R6056-03) and the flow is not in use. */
+static bool is_free_for(const struct estab_stack *stack, const struct conn *conn, struct flow_key *key,
+                        uint16_t port)
 {
-    const struct port_record *record = &stack->ports[place(stack, port)];
-    if (record->port == 0) {
-        return true;
+    if (port_is_bound(stack, port)) {
+        return false;
     }
-    if (record->bound > 0 || key->remote_port == 0) {
-        return false; /* R6056-02, R6056-03 */
+    if (key->remote_port == 0) {
+        return !port_conflict(stack, conn, &key->local, port);
     }
     key->local_port = port;
     return flow_find(stack, key, flow_hash(stack, key)) == TABLE_NONE;
@@ -151,7 +111,7 @@ static bool is_free(const struct estab_stack *stack, struct flow_key *key, uint1
  * Random picks first; when they fail the range is nearly full and searched from a random place on, so that
  * the last free port is found.
  */
-bool port_choose(struct estab_stack *stack, struct flow_key *key)
+bool port_choose(struct estab_stack *stack, const struct conn *conn, struct flow_key *key)
 {
     uint32_t low = stack->settings.port_low;
     uint32_t range = (uint32_t)stack->settings.port_high - low + 1;
@@ -167,7 +127,7 @@ bool port_choose(struct estab_stack *stack, struct flow_key *key)
             pick = pick + 1 == range ? 0 : pick + 1;
         }
         uint16_t port = (uint16_t)(low + pick);
-        if (is_free(stack, key, port)) {
+        if (is_free_for(stack, conn, key, port)) {
             key->local_port = port;
             return true;
         }

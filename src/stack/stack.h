@@ -1,8 +1,10 @@
 /*
- * The stack: many connections behind one table, with their addresses, ports, queues and timers, and the public API over them. Everything is found by index, so
- * that the memory that a stack was given is all that it has: arrays carved at creation, and the pool of blocks.
+ * The stack: many connections behind one table, with their addresses, ports, queues and timers, and the
+ * public API over them. Everything is found by index, so that the memory that a stack was given is all that
+ * it has: arrays carved at creation, and the pool of blocks.
  *
- * After a segment, a call or a timer has touched a connection, conn_settle() draws the consequences in one place: user events, output, deadline, TIME-WAIT, release.
+ * After a segment, a call or a timer has touched a connection, conn_settle() draws the consequences in one
+ * place: user events, output, deadline, TIME-WAIT, release.
  */
 #ifndef ESTAB_STACK_STACK_H
 #define ESTAB_STACK_STACK_H
@@ -46,15 +48,16 @@ struct conn {
         struct listener listener; /* where `listening` */
     };
     uint32_t generation;
-    uint32_t hash;         /* of its key in the table */
-    uint32_t partner;      /* has_parent: the listener it came from; has_record: the TIME-WAIT record that took over */
+    /* has_parent: the listener it came from; has_record: the TIME-WAIT record that took over */
+    uint32_t partner;
     uint32_t output_next;  /* output or parked queue; the free list of unused ones */
     uint32_t ready_next;
+    uint32_t bound_next;   /* in the chain of its port, while `bound` */
     uint32_t queue_next;   /* waiting to be accepted, or for blocks */
     uint16_t local_port;
     uint16_t remote_port;
     uint16_t mss_option;
-    uint16_t ready_told;   /* readiness at the last event */
+    uint16_t bound_port;   /* what it was bound to: a listener on every port has children on others */
     uint8_t scope;
     uint8_t hop_limit;     /* 0 = the stack's */
     uint8_t dscp;
@@ -65,7 +68,6 @@ struct conn {
     bool in_ready : 1;
     bool in_queue : 1;
     bool bound : 1;
-    bool holds_port : 1;
     bool reuse_address : 1;
     bool linger_abort : 1;
     bool single : 1;       /* a passive OPEN of this very record */
@@ -89,12 +91,6 @@ struct time_wait {
     uint16_t remote_port;
 };
 
-struct port_record {
-    uint16_t port;         /* 0 = empty */
-    uint16_t bound;        /* listeners and explicit binds */
-    uint32_t holders;      /* everything with this local port, TIME-WAIT included */
-};
-
 struct reply {
     struct ip_addr source;
     struct ip_addr destination;
@@ -115,7 +111,7 @@ struct settings {
     uint64_t msl_ns;
     uint64_t keep_idle_ns, keep_interval_ns, user_timeout_ns;
     uint32_t receive_buffer, send_buffer;
-    uint32_t max_connections, max_time_wait, max_neighbours, trace_records, block_size, max_replies, max_ports;
+    uint32_t max_connections, max_time_wait, max_neighbours, trace_records, block_size, max_replies, bound_heads;
     uint32_t fragment_bytes;
     uint32_t replies_per_second;
     uint16_t port_low, port_high;
@@ -135,7 +131,7 @@ struct estab_stack {
     struct trace_ring trace;
     struct conn *conns;
     struct time_wait *time_waits;
-    struct port_record *ports;
+    uint32_t *bound;           /* heads of chains of bound connections, by port */
     struct reply *replies;
     struct siphash_key isn_key, port_key;
     struct flow_hash_key table_key;
@@ -153,7 +149,8 @@ struct estab_stack {
 };
 
 /* ---- create.c ---- */
-int settings_fill(struct settings *settings, const struct estab_config *config, size_t memory, const char **what);
+int settings_fill(struct settings *settings, const struct estab_config *config, size_t memory,
+                  const char **what);
 
 /* ---- conns.c: records, handles, the table ---- */
 struct conn *conn_new(struct estab_stack *stack);
@@ -218,13 +215,15 @@ void conn_reset_peer(struct estab_stack *stack, struct conn *conn);
 
 /* ---- ports.c ---- */
 void ports_init(struct estab_stack *stack);
-void port_hold(struct estab_stack *stack, uint16_t port);
-void port_let_go(struct estab_stack *stack, uint16_t port);
+/* It has named its local port itself: an active OPEN of another will not choose that one. */
 void port_bind(struct estab_stack *stack, struct conn *conn);
 void port_unbind(struct estab_stack *stack, struct conn *conn);
-bool port_conflict(const struct estab_stack *stack, const struct conn *conn, const struct ip_addr *local, uint16_t port);
-/* A free port for this flow (local_port is set), or for any flow where remote_port is 0; false: none is left. */
-bool port_choose(struct estab_stack *stack, struct flow_key *key);
+bool port_conflict(const struct estab_stack *stack, const struct conn *conn, const struct ip_addr *local,
+                   uint16_t port);
+/*
+ * A free port for this flow (local_port is set), or for any flow where remote_port is 0; false: none is left.
+ */
+bool port_choose(struct estab_stack *stack, const struct conn *conn, struct flow_key *key);
 
 /* ---- time_waits.c ---- */
 void time_waits_init(struct estab_stack *stack);
@@ -234,7 +233,8 @@ void time_wait_end(struct estab_stack *stack, uint32_t index, enum tcp_event eve
 /* Ends those that are due, at most `max`; true where more are. */
 bool time_waits_tick(struct estab_stack *stack, uint64_t now, unsigned max);
 uint64_t time_waits_deadline(const struct estab_stack *stack);
-void time_wait_status(const struct estab_stack *stack, const struct time_wait *tw, struct estab_status *status);
+void time_wait_status(const struct estab_stack *stack, const struct time_wait *tw,
+                      struct estab_status *status);
 
 /* ---- replies.c: segments for no connection ---- */
 /* Adds a segment that goes out when it is pulled. */
@@ -262,7 +262,10 @@ uint32_t conn_headers(const struct conn *conn); /* IP and TCP headers without op
 
 /* ---- pull.c ---- */
 bool conn_pull(struct estab_stack *stack, struct conn *conn, struct estab_packet *packet);
-/* Writes IP header, finishes the TCP checksum or leaves it to the driver. `tcp` has header_length bytes at the packet's place for it. */
+/*
+ * Writes IP header, finishes the TCP checksum or leaves it to the driver. `tcp` has header_length bytes at
+ * the packet's place for it.
+ */
 struct frame {
     const struct ip_path *path;
     const struct flow_key *key;

@@ -28,7 +28,7 @@ static void listener_status(const struct conn *conn, struct estab_status *status
 static void conn_status(const struct estab_stack *stack, const struct conn *conn, struct estab_status *status)
 {
     memset(status, 0, sizeof *status);
-    tcp_status(&conn->tcp, &stack->settings.limits, status);
+    tcp_status(&conn->tcp, &stack->tcp, status);
     status->conn = conn_handle(stack, conn);
     status->user = conn->user;
     status->local = addr_of(&conn->local, conn->local_port, conn->scope);

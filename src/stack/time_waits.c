@@ -111,7 +111,6 @@ void time_wait_take_over(struct estab_stack *stack, struct conn *conn)
     append(stack, index);
     struct flow_key key = key_of(tw);
     table_insert(&stack->table, flow_hash(stack, &key), index | TIME_WAIT_ID);
-    port_hold(stack, tw->local_port);
     port_unbind(stack, conn);
     stack->counters.time_wait_entered++;
     if (ack_owed) {
@@ -144,7 +143,6 @@ void time_wait_end(struct estab_stack *stack, uint32_t index, enum tcp_event eve
     }
     struct flow_key key = key_of(tw);
     table_remove(&stack->table, flow_hash(stack, &key), index | TIME_WAIT_ID);
-    port_let_go(stack, tw->local_port);
     unlink_record(stack, tw);
     tw->next = stack->time_wait_free;
     stack->time_wait_free = index;

@@ -15,8 +15,12 @@ void ack_take_window(struct tcp_conn *c, const struct tcp_segment *seg)
     }
 }
 
-/* RFC 7323 4.1: a sample from the echo, where the timed segment gave none; coarse, but right after retransmissions too. */
-static void sample_round_trip(struct tcp_conn *c, const struct tcp_context *ctx, const struct tcp_segment *seg)
+/*
+ * RFC 7323 4.1: a sample from the echo, where the timed segment gave none; coarse, but right after
+ * retransmissions too.
+ */
+static void sample_round_trip(struct tcp_conn *c, const struct tcp_context *ctx,
+                              const struct tcp_segment *seg)
 {
     if (rtt_ack(&c->rtt, c->snd_una, ctx->now) || c->rtt.timing) {
         return;
@@ -24,7 +28,8 @@ static void sample_round_trip(struct tcp_conn *c, const struct tcp_context *ctx,
     bool wanted = c->rtt.srtt_us == 0 || c->rtt.backoff > 0;
     if (wanted && c->timestamps && seg->options.has_timestamps && seg->options.tsecr != 0) {
         uint32_t ms = options_tsval(c, ctx->now) - seg->options.tsecr;
-        if (ms < 0x7fffffff / 1000 && ms <= ctx->now / 1000000) {
+        uint64_t oldest = ctx->now - c->rtt.timed_since_ns; /* no honest echo is of anything older (O-25) */
+        if (ms < 0x7fffffff / 1000 && (uint64_t)ms * 1000000 <= oldest + 1000000) {
             rtt_sample(&c->rtt, (uint64_t)ms * 1000000);
         }
     }

@@ -100,8 +100,8 @@ struct tcp_conn {
     uint64_t deadline[TCP_DEADLINES]; /* by enum estab_timer; UINT64_MAX = does not run */
     struct recv_queue rcv;
     struct send_queue snd;
-    uint64_t last_received_ns;
-    uint64_t last_sent_ns;
+    uint32_t last_received;  /* in units of 2^20 ns, see conn_clock() */
+    uint32_t last_sent;
 
     /* What the handshake, loss and rarer things need. */
     tcp_seq iss;
@@ -190,6 +190,12 @@ void conn_event(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event even
  * user, frees the queues (but what can still be read).
  */
 void conn_end(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event, int error);
+
+/* A coarse clock for what is told or compared in seconds: about a millisecond, round after 52 days. */
+static inline uint32_t conn_clock(uint64_t now)
+{
+    return (uint32_t)(now >> 20);
+}
 
 /* RCV.WND: what was announced and is not used up. */
 static inline uint32_t conn_rcv_wnd(const struct tcp_conn *c)

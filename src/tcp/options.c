@@ -18,14 +18,16 @@ static void set_ts_recent(struct tcp_conn *c, const struct tcp_context *ctx, uin
     c->ts_recent_s = (uint32_t)(ctx->now / 1000000000);
 }
 
-void options_take_syn(struct tcp_conn *c, const struct tcp_context *ctx, const struct tcp_segment *syn, bool v6)
+void options_take_syn(struct tcp_conn *c, const struct tcp_context *ctx, const struct tcp_segment *syn,
+                      bool v6)
 {
     const struct tcp_options *options = &syn->options;
     uint32_t mss = options->has_mss ? options->mss : v6 ? 1220u : 536u; /* MUST-15 */
     c->peer_mss = (uint16_t)(mss < TCP_MIN_MSS ? TCP_MIN_MSS : mss);
     c->window_scale = options->has_window_scale && c->offer_window_scale; /* R7323-02 */
     if (c->window_scale) {
-        c->snd_shift = options->window_scale > TCP_MAX_SHIFT ? TCP_MAX_SHIFT : options->window_scale; /* R7323-08 */
+        /* R7323-08 */
+        c->snd_shift = options->window_scale > TCP_MAX_SHIFT ? TCP_MAX_SHIFT : options->window_scale;
         c->rcv_shift = options_choose_shift(c->rcv_limit);
     }
     c->sack = options->sack_permitted && c->offer_sack;
@@ -90,7 +92,8 @@ bool options_paws_ok(const struct tcp_conn *c, const struct tcp_context *ctx, co
     return age > TS_RECENT_LIFE_S; /* R7323-36, R7323-39 */
 }
 
-void options_update_ts_recent(struct tcp_conn *c, const struct tcp_context *ctx, const struct tcp_segment *seg)
+void options_update_ts_recent(struct tcp_conn *c, const struct tcp_context *ctx,
+                              const struct tcp_segment *seg)
 {
     if (seq_leq(seg->seq, c->last_ack_sent)) { /* R7323-29 */
         set_ts_recent(c, ctx, seg->options.tsval);

@@ -1,4 +1,7 @@
-/* See output.h. The order of the decisions is the order of the functions: SYN, old data, new data and FIN, probes, ACK. */
+/*
+ * See output.h. The order of the decisions is the order of the functions: SYN, old data, new data and FIN,
+ * probes, ACK.
+ */
 #include "tcp/output.h"
 
 #include "tcp/options.h"
@@ -7,7 +10,10 @@
 
 /* ---- what every segment carries ---- */
 
-/* RFC 9293 3.8.6.2.2 (MUST-39): the right edge moves by a useful step or not at all, and never back (SHLD-14). */
+/*
+ * RFC 9293 3.8.6.2.2 (MUST-39): the right edge moves by a useful step or not at all, and never back
+ * (SHLD-14).
+ */
 static tcp_seq edge_to_announce(const struct tcp_conn *c)
 {
     tcp_seq edge = conn_rcv_edge(c);
@@ -15,7 +21,10 @@ static tcp_seq edge_to_announce(const struct tcp_conn *c)
     return seq_diff(edge, c->rcv_adv) >= step ? edge : c->rcv_adv;
 }
 
-/* The window field and the edge that it really announces: a shift may round down what is offered, but not take back what was. */
+/*
+ * The window field and the edge that it really announces: a shift may round down what is offered, but not
+ * take back what was.
+ */
 static uint16_t window_field(const struct tcp_conn *c, bool syn, tcp_seq *edge)
 {
     unsigned shift = syn ? 0 : c->rcv_shift;
@@ -29,8 +38,8 @@ static uint16_t window_field(const struct tcp_conn *c, bool syn, tcp_seq *edge)
     return (uint16_t)field;
 }
 
-static void plan_segment(const struct tcp_conn *c, const struct tcp_context *ctx, struct tcp_plan *plan, tcp_seq seq,
-                         enum estab_reason reason)
+static void plan_segment(const struct tcp_conn *c, const struct tcp_context *ctx, struct tcp_plan *plan,
+                         tcp_seq seq, enum estab_reason reason)
 {
     plan->seq = seq;
     plan->length = 0;
@@ -106,13 +115,17 @@ static bool decide_again(const struct tcp_conn *c, const struct tcp_context *ctx
 
 /* ---- new data and FIN ---- */
 
-/* RFC 9293 3.8.6.2.1 with Nagle's rule (3.7.4): whether less than a full segment may go. `rest`: it is all there is. */
+/*
+ * RFC 9293 3.8.6.2.1 with Nagle's rule (3.7.4): whether less than a full segment may go. `rest`: it is all
+ * there is.
+ */
 static bool small_may_go(const struct tcp_conn *c, uint32_t length, bool rest)
 {
     if (c->owed & OWED_OVERRIDE) {
         return true;
     }
-    bool idle = conn_flight(c) == 0 || c->recovery.phase == RECOVERY_PROBED; /* only what a probe carried is out */
+    /* only what a probe carried is out */
+    bool idle = conn_flight(c) == 0 || c->recovery.phase == RECOVERY_PROBED;
     if (rest) {
         if (c->closing) {
             return true;
@@ -152,7 +165,8 @@ static uint32_t new_text(const struct tcp_conn *c, uint32_t full, uint32_t gso_m
     return length - tail;
 }
 
-static bool decide_new(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max, struct tcp_plan *plan)
+static bool decide_new(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max,
+                       struct tcp_plan *plan)
 {
     bool fin_due = c->closing && !conn_fin_sent(c) && c->state != ESTAB_SYN_RECEIVED;
     uint32_t unsent = conn_unsent(c);
@@ -214,7 +228,8 @@ static bool decide_ack(const struct tcp_conn *c, const struct tcp_context *ctx, 
     return false;
 }
 
-bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max, struct tcp_plan *plan)
+bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max,
+                       struct tcp_plan *plan)
 {
     plan->held_back = false;
     if (c->state == ESTAB_CLOSED || c->state == ESTAB_LISTEN || c->state == ESTAB_TIME_WAIT) {
@@ -273,7 +288,8 @@ static void sent_new(struct tcp_conn *c, struct tcp_context *ctx, const struct t
     tcp_timers_on_sent(c, ctx);
 }
 
-static void sent_again(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan, uint32_t space)
+static void sent_again(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan,
+                       uint32_t space)
 {
     c->segments_retransmitted++;
     c->bytes_retransmitted += plan->length;
@@ -293,7 +309,7 @@ void tcp_output_sent(struct tcp_conn *c, struct tcp_context *ctx, const struct t
     c->segments_sent += plan->length > plan->segment_size && plan->segment_size > 0
                             ? (plan->length + plan->segment_size - 1) / plan->segment_size
                             : 1;
-    c->last_sent_ns = ctx->now;
+    c->last_sent = conn_clock(ctx->now);
     if (plan->flags & TCP_ACK) {
         sent_ack(c, plan);
     }

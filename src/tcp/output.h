@@ -1,6 +1,7 @@
 /*
- * What is to be sent next, decided in one place and without changing anything: tcp_output_decide(). The stack builds the packet that the plan describes and then reports it with
- * tcp_output_sent(). RFC 9293 3.7.4 (Nagle), 3.8.6 (windows, probes, silly windows), 3.8.6.3 (ACKs).
+ * What is to be sent next, decided in one place and without changing anything: tcp_output_decide(). The stack
+ * builds the packet that the plan describes and then reports it with tcp_output_sent(). RFC 9293 3.7.4
+ * (Nagle), 3.8.6 (windows, probes, silly windows), 3.8.6.3 (ACKs).
  */
 #ifndef ESTAB_TCP_OUTPUT_H
 #define ESTAB_TCP_OUTPUT_H
@@ -20,8 +21,12 @@ struct tcp_plan {
     struct tcp_options options;
 };
 
-/* True: `plan` is due now. False: nothing is; plan->held_back tells tcp_output_idle() what is missing. `gso_max`: text of merged segments, 0 = none. */
-bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max, struct tcp_plan *plan);
+/*
+ * True: `plan` is due now. False: nothing is; plan->held_back tells tcp_output_idle() what is missing.
+ * `gso_max`: text of merged segments, 0 = none.
+ */
+bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max,
+                       struct tcp_plan *plan);
 
 /* The segment as a value: what tcp_header_write() writes and traces tell. Ports are the stack's. */
 void tcp_output_segment(const struct tcp_conn *c, const struct tcp_plan *plan, struct tcp_segment *seg);

@@ -1,9 +1,13 @@
-/* NewReno (RFC 6582) and the timeout's go-back (RFC 5681 3.1, 4.3); see recovery.h. It sends nothing: output asks recovery_next(). */
+/*
+ * NewReno (RFC 6582) and the timeout's go-back (RFC 5681 3.1, 4.3); see recovery.h. It sends nothing: output
+ * asks recovery_next().
+ */
 #include "tcp/recovery.h"
 
 #include "tcp/scoreboard.h"
 
-static struct cc_sample sample_of(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t acked, uint32_t flight)
+static struct cc_sample sample_of(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t acked,
+                                  uint32_t flight)
 {
     return (struct cc_sample){
         .now_ns = ctx->now,

@@ -1,6 +1,7 @@
 /*
- * Loss recovery: which range goes again next. `scoreboard` holds the facts that ACKs tell, `recovery` decides by them, `cc` says how much. Today NewReno (RFC 5681 3.2, RFC 6582); SACK based
- * recovery (RFC 6675, RFC 8985) takes these same three places.
+ * Loss recovery: which range goes again next. `scoreboard` holds the facts that ACKs tell, `recovery` decides
+ * by them, `cc` says how much. Today NewReno (RFC 5681 3.2, RFC 6582); SACK based recovery (RFC 6675, RFC
+ * 8985) takes these same three places.
  */
 #ifndef ESTAB_TCP_RECOVERY_H
 #define ESTAB_TCP_RECOVERY_H
@@ -36,7 +37,9 @@ struct recovery_range recovery_next(const struct tcp_conn *c, uint32_t mss);
 /* It was sent. */
 void recovery_on_sent_again(struct tcp_conn *c, tcp_seq from, uint32_t length);
 
-/* Bytes that may be in flight beyond what is: the congestion window's part of the decision to send new data. */
+/*
+ * Bytes that may be in flight beyond what is: the congestion window's part of the decision to send new data.
+ */
 uint32_t recovery_room(const struct tcp_conn *c);
 
 #endif

@@ -404,7 +404,7 @@ struct tcp_verdict tcp_segment_arrives(struct tcp_conn *c, struct tcp_context *c
                                        const struct tcp_segment *segment)
 {
     c->segments_received++;
-    c->last_received_ns = ctx->now;
+    c->last_received = conn_clock(ctx->now);
     tcp_timers_on_received(c, ctx);
     if (predicted(c, segment)) {
         ctx->counters->segments_fast++;
@@ -419,8 +419,10 @@ struct tcp_verdict tcp_segment_arrives(struct tcp_conn *c, struct tcp_context *c
         return (struct tcp_verdict){.drop = drop};
     }
     struct tcp_segment seg = *segment;
+    uint8_t owed = c->owed;
     struct step step = c->state == ESTAB_SYN_SENT ? syn_sent_steps(c, ctx, &seg) : steps(c, ctx, &seg);
     if (step.stop) {
+        c->owed = step.verdict.reset ? owed : c->owed; /* one answer to one segment (F-INV-3) */
         return step.verdict;
     }
     if (c->timestamps && seg.options.has_timestamps) {

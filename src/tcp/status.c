@@ -18,7 +18,13 @@ static void sequence_variables(const struct tcp_conn *c, struct estab_status *st
     status->urgent_ahead = c->rcv_urgent ? seq_diff(c->rcv_up, c->rcv.begin) : 0;
 }
 
-static void queues(const struct tcp_conn *c, struct estab_status *status)
+/* The coarse clock's time before now, or 0 = never. */
+static uint64_t time_of(uint32_t coarse, uint64_t now)
+{
+    return coarse == 0 ? 0 : now - ((uint64_t)(conn_clock(now) - coarse) << 20);
+}
+
+static void queues(const struct tcp_conn *c, uint64_t now, struct estab_status *status)
 {
     status->send_queued = send_queue_length(&c->snd);
     status->send_unsent = conn_unsent(c);
@@ -31,8 +37,8 @@ static void queues(const struct tcp_conn *c, struct estab_status *status)
     status->segments_sent = c->segments_sent;
     status->segments_received = c->segments_received;
     status->segments_retransmitted = c->segments_retransmitted;
-    status->last_sent_ns = c->last_sent_ns;
-    status->last_received_ns = c->last_received_ns;
+    status->last_sent_ns = time_of(c->last_sent, now);
+    status->last_received_ns = time_of(c->last_received, now);
 }
 
 static void recovery_and_times(const struct tcp_conn *c, const struct tcp_limits *limits,
@@ -55,7 +61,7 @@ static void recovery_and_times(const struct tcp_conn *c, const struct tcp_limits
     }
 }
 
-void tcp_status(const struct tcp_conn *c, const struct tcp_limits *limits, struct estab_status *status)
+void tcp_status(const struct tcp_conn *c, const struct tcp_context *ctx, struct estab_status *status)
 {
     status->state = c->state;
     status->error = c->error;
@@ -71,6 +77,6 @@ void tcp_status(const struct tcp_conn *c, const struct tcp_limits *limits, struc
     status->advertised_mss = c->adv_mss;
     status->congestion = c->cc->name;
     sequence_variables(c, status);
-    queues(c, status);
-    recovery_and_times(c, limits, status);
+    queues(c, ctx->now, status);
+    recovery_and_times(c, ctx->limits, status);
 }

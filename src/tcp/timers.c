@@ -36,7 +36,9 @@ void tcp_timers_stop(struct tcp_conn *c)
     }
 }
 
-/* R2 (RFC 9293 3.8.3): counted from the oldest progress while anything is outstanding or waits for a window. */
+/*
+ * R2 (RFC 9293 3.8.3): counted from the oldest progress while anything is outstanding or waits for a window.
+ */
 static void restart_user_timeout(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     if (c->user_timeout_ms == UINT32_MAX) {

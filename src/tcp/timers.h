@@ -1,6 +1,7 @@
 /*
- * The deadlines of one connection. Nobody sets them: the rest of TCP tells what happened, and the rule for each event stands here once (RFC 6298 5, RFC 9293 3.8.3, 3.8.4, 3.8.6.1,
- * 3.8.6.3). Several may run at once; RETRANSMIT and PERSIST never do.
+ * The deadlines of one connection. Nobody sets them: the rest of TCP tells what happened, and the rule for
+ * each event stands here once (RFC 6298 5, RFC 9293 3.8.3, 3.8.4, 3.8.6.1, 3.8.6.3). Several may run at once;
+ * RETRANSMIT and PERSIST never do.
  */
 #ifndef ESTAB_TCP_TIMERS_H
 #define ESTAB_TCP_TIMERS_H

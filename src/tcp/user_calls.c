@@ -33,7 +33,8 @@ int tcp_may_send(struct tcp_conn *c)
 /* R5681-20: after an idle time longer than the RTO the window is the initial one again. */
 static void restart_after_idle(struct tcp_conn *c, const struct tcp_context *ctx)
 {
-    if (conn_flight(c) == 0 && ctx->now - c->last_sent_ns > rtt_rto_ns(&c->rtt, &ctx->limits->rtt)) {
+    uint64_t idle = (uint64_t)(conn_clock(ctx->now) - c->last_sent) << 20;
+    if (conn_flight(c) == 0 && idle > rtt_rto_ns(&c->rtt, &ctx->limits->rtt)) {
         uint32_t restart = ctx->limits->initial_window * conn_snd_mss(c);
         c->cwnd = c->cwnd < restart ? c->cwnd : restart;
     }

@@ -36,6 +36,6 @@ int tcp_set_option(struct tcp_conn *c, struct tcp_context *ctx, enum estab_optio
 int tcp_get_option(const struct tcp_conn *c, enum estab_option option, uint64_t *value);
 
 /* STATUS (3.10.6): the fields that are TCP's. */
-void tcp_status(const struct tcp_conn *c, const struct tcp_limits *limits, struct estab_status *status);
+void tcp_status(const struct tcp_conn *c, const struct tcp_context *ctx, struct estab_status *status);
 
 #endif

@@ -68,22 +68,44 @@ struct estab_addr rig_peer(const struct rig *r, uint16_t port)
     return address(r, 1, port);
 }
 
+static struct estab_addr source(const struct rig *r)
+{
+    return r->from != NULL ? *r->from : rig_peer(r, 0);
+}
+
+static struct estab_addr destination(const struct rig *r)
+{
+    return r->to != NULL ? *r->to : rig_local(r, 0);
+}
+
 /* The sum of the pseudo header. */
-static uint32_t pseudo(const struct rig *r, size_t length)
+static uint32_t pseudo_of(const struct rig *r, const struct estab_addr *a, const struct estab_addr *b, size_t length)
+{
+    size_t skip = r->options.v6 ? 0 : 12;
+    uint32_t sum = sum_bytes(a->ip + skip, 16 - skip, 6 + (uint32_t)length);
+    return sum_bytes(b->ip + skip, 16 - skip, sum);
+}
+
+static uint32_t pseudo_in(const struct rig *r, size_t length)
+{
+    struct estab_addr a = source(r);
+    struct estab_addr b = destination(r);
+    return pseudo_of(r, &a, &b, length);
+}
+
+static uint32_t pseudo_out(const struct rig *r, size_t length)
 {
     struct estab_addr a = rig_local(r, 0);
     struct estab_addr b = rig_peer(r, 0);
-    size_t skip = r->options.v6 ? 0 : 12;
-    uint32_t sum = sum_bytes(a.ip + skip, 16 - skip, 6 + (uint32_t)length);
-    return sum_bytes(b.ip + skip, 16 - skip, sum);
+    return pseudo_of(r, &a, &b, length);
 }
 
 /* ---- packets in ---- */
 
 static size_t ip_header(const struct rig *r, uint8_t *out, unsigned protocol, size_t payload)
 {
-    struct estab_addr from = rig_peer(r, 0);
-    struct estab_addr to = rig_local(r, 0);
+    struct estab_addr from = source(r);
+    struct estab_addr to = destination(r);
     if (r->options.v6) {
         memset(out, 0, 40);
         out[0] = 0x60;
@@ -193,7 +215,7 @@ size_t rig_packet(const struct rig *r, const struct segment *seg, uint8_t out[20
     for (uint32_t i = 0; i < seg->length; i++) {
         tcp[20 + optlen + i] = rig_byte(first + i);
     }
-    unsigned sum = checksum(tcp, tcp_length, pseudo(r, tcp_length));
+    unsigned sum = checksum(tcp, tcp_length, pseudo_in(r, tcp_length));
     put16(tcp + 16, seg->bad_checksum ? sum ^ 1 : sum);
     return at + tcp_length;
 }
@@ -291,7 +313,7 @@ static void parse(struct rig *r, const struct estab_packet *packet, struct segme
     size_t length = packet->length - at;
     size_t header = (size_t)(tcp[12] >> 4) * 4;
     assert_true(length >= 20 && header >= 20 && header <= length);
-    assert_int_equal(sum_bytes(tcp, length, pseudo(r, length)), 0xffff); /* MUST-2 */
+    assert_int_equal(sum_bytes(tcp, length, pseudo_out(r, length)), 0xffff); /* MUST-2 */
     assert_int_equal(tcp[12] & 15, 0);
     seg->local_port = (uint16_t)get16(tcp);
     seg->port = (uint16_t)get16(tcp + 2);
@@ -525,7 +547,7 @@ void rig_inject_icmp(struct rig *r, unsigned type, unsigned code, uint32_t seq, 
     put16(icmp + 2, 0);
     put32(icmp + 4, rest);
     memcpy(icmp + 8, quote, head + 20);
-    uint32_t sum = v6 ? pseudo(r, payload) + 58 - 6 : 0;
+    uint32_t sum = v6 ? pseudo_in(r, payload) + 58 - 6 : 0;
     put16(icmp + 2, checksum(icmp, payload, sum));
     rig_input(r, packet, at + payload);
 }

@@ -107,6 +107,7 @@ struct rig {
     uint8_t drop;           /* enum estab_drop of the last packet injected */
     uint8_t *log;
     size_t log_length;
+    const struct estab_addr *from, *to; /* of what is injected, where they are not the peer's and ours */
     bool unchecked;         /* leave estab_check() out, for long runs */
     bool rightmost_known;
     uint32_t rightmost;     /* right edge announced on the main flow, absolute: may not move left */
