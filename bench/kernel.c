@@ -25,7 +25,7 @@
 
 #define PIECE (16 * 1024)
 
-static struct sockaddr_in address;
+static struct sockaddr_in address; /* of the listener */
 
 static double now(void)
 {
@@ -45,7 +45,7 @@ static int listen_anywhere(void)
     socklen_t length = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = htonl(INADDR_ANY);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 4096) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
         give_up("listen");
@@ -53,10 +53,14 @@ static int listen_anywhere(void)
     return fd;
 }
 
+/* Goes round many loopback addresses, so that ports in TIME-WAIT do not become scarce. */
 static void connect_pair(int listener, int pair[2])
 {
+    static uint32_t number;
+    struct sockaddr_in remote = address;
+    remote.sin_addr.s_addr = htonl(INADDR_LOOPBACK + number++ % 65536);
     pair[0] = socket(AF_INET, SOCK_STREAM, 0);
-    if (pair[0] < 0 || connect(pair[0], (struct sockaddr *)&address, sizeof address) != 0) {
+    if (pair[0] < 0 || connect(pair[0], (struct sockaddr *)&remote, sizeof remote) != 0) {
         give_up("connect");
     }
     pair[1] = accept(listener, NULL, NULL);

@@ -143,6 +143,19 @@ add_test(NAME install.consumer
 set_tests_properties(install.consumer PROPERTIES
     LABELS install TIMEOUT 300 SKIP_RETURN_CODE 77 ENVIRONMENT "${test_environment};CC=${CMAKE_C_COMPILER}")
 
+# ----------------------------------------------- tool: the command line, its errors and its output; some need root and TUN
+if(TARGET estab_tool AND NOT CMAKE_CROSSCOMPILING)
+    file(GLOB tool_scripts CONFIGURE_DEPENDS tests/tool/*_test.py)
+    foreach(script IN LISTS tool_scripts)
+        get_filename_component(name ${script} NAME_WE)
+        string(REGEX REPLACE "_test$" "" name ${name})
+        add_test(NAME tool.${name} COMMAND ${python} ${script} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+        set_tests_properties(tool.${name} PROPERTIES
+            LABELS tool TIMEOUT 300 RUN_SERIAL ON SKIP_RETURN_CODE 77
+            ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;ESTAB=$<TARGET_FILE:estab_tool>;ESTAB_BUILD=${PROJECT_BINARY_DIR}")
+    endforeach()
+endif()
+
 # -------------------------------------------------- interop: the tool against other people's TCPs; root, one at a time
 if(TARGET estab_tool)
     file(GLOB interop_scripts CONFIGURE_DEPENDS tests/interop/*.py)

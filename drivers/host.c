@@ -536,7 +536,10 @@ int host_drain(struct host *host, uint64_t timeout_ns)
     uint64_t start = host_now(host);
     int result = host_flush(host);
 
-    while (result == 0 && !is_at_rest(host) && host_now(host) - start < timeout_ns)
+    while (result == 0 && !is_at_rest(host) && host_now(host) - start < timeout_ns) {
         result = host_step(host, timeout_ns - (host->now - start));
-    return result == 0 ? host_flush(host) : result;
+        if (result == 0)
+            result = host_flush(host); /* the last ACK is no reason to wait for another packet */
+    }
+    return result;
 }

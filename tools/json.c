@@ -81,12 +81,6 @@ void json_unsigned(FILE *stream, const char *name, uint64_t value)
     fprintf(stream, "%" PRIu64, value);
 }
 
-void json_signed(FILE *stream, const char *name, int64_t value)
-{
-    put_name(stream, name);
-    fprintf(stream, "%" PRId64, value);
-}
-
 void json_bool(FILE *stream, const char *name, bool value)
 {
     put_name(stream, name);
@@ -101,20 +95,4 @@ void json_real(FILE *stream, const char *name, double value, int decimals)
     } else {
         fputs("null", stream);
     }
-}
-
-void json_lines(FILE *stream, const char *name, const char *values)
-{
-    put_name(stream, name);
-    putc('[', stream);
-    for (const char *at = values; *at != 0;) {
-        size_t length = strcspn(at, "\n");
-        put_text(stream, at, length);
-        at += length;
-        if (*at == '\n') {
-            putc(',', stream);
-            at++;
-        }
-    }
-    putc(']', stream);
 }

@@ -23,13 +23,9 @@ void json_end(FILE *stream);
 /* Text is escaped; bytes that are not UTF-8 become U+FFFD. NULL is null. */
 void json_text(FILE *stream, const char *name, const char *value);
 void json_unsigned(FILE *stream, const char *name, uint64_t value);
-void json_signed(FILE *stream, const char *name, int64_t value);
 void json_bool(FILE *stream, const char *name, bool value);
 
 /* With so many decimals; null where the value is not finite. */
 void json_real(FILE *stream, const char *name, double value, int decimals);
-
-/* An array of texts, separated by single newlines in `values` ("" = an empty array). */
-void json_lines(FILE *stream, const char *name, const char *values);
 
 #endif

@@ -301,28 +301,24 @@ static void accept_all(struct server *server)
     }
 }
 
-static void end_idle(struct server *server)
+/* Drops those on which nothing has moved for so long, the oldest first; returns when to look again. */
+static uint64_t drop_idle(struct server *server, uint64_t idle_ns)
 {
-    while (server->oldest != NULL &&
-           server->host.now - server->oldest->active_ns >= server->settings->idle_ns) {
-        drop(server, server->oldest);
+    struct client *client = server->oldest;
+    while (client != NULL && server->host.now - client->active_ns >= idle_ns) {
+        struct client *newer = client->newer;
+        drop(server, client);
+        client = newer;
     }
-}
-
-static uint64_t idle_timeout(const struct server *server)
-{
-    if (server->oldest == NULL) {
-        return HOST_FOREVER;
-    }
-    uint64_t age = server->host.now - server->oldest->active_ns;
-    return age < server->settings->idle_ns ? server->settings->idle_ns - age : 0;
+    return client == NULL ? HOST_FOREVER : client->active_ns + idle_ns - server->host.now;
 }
 
 static int loop(struct server *server)
 {
     struct estab_event event;
+    uint64_t timeout = HOST_FOREVER;
     while (!tool_interrupted()) {
-        if (host_step(&server->host, idle_timeout(server)) < 0) {
+        if (host_step(&server->host, timeout) < 0) {
             return tool_fail("%s", server->host.error);
         }
         while (estab_poll(server->host.stack, &event, 1) > 0) {
@@ -332,7 +328,7 @@ static int loop(struct server *server)
                 work(server, (struct client *)(uintptr_t)event.user);
             }
         }
-        end_idle(server);
+        timeout = drop_idle(server, server->settings->idle_ns);
         if (ferror(stdout) != 0) {
             return TOOL_OK; /* tool_finish() says it */
         }
@@ -381,9 +377,7 @@ static int serve(struct server *server)
     if (code == OPTIONS_GO_ON) {
         code = loop(server);
     }
-    while (server->oldest != NULL) {
-        drop(server, server->oldest);
-    }
+    drop_idle(server, 0);
     host_flush(&server->host);
     int incomplete = host_close(&server->host);
     return code != TOOL_OK ? code : incomplete;

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,27 +118,21 @@ struct page {
     bool failed;
 };
 
-__attribute__((format(printf, 2, 3))) static void page_add(struct page *page, const char *format, ...)
+static void page_add(struct page *page, const char *text)
 {
-    va_list arguments;
-    char piece[16];
-    va_start(arguments, format);
-    int length = vsnprintf(piece, sizeof piece, format, arguments);
-    va_end(arguments);
-    if (page->length + (size_t)length + 1 > page->size) {
-        size_t size = page->size * 2 + (size_t)length + 256;
-        char *text = realloc(page->text, size);
-        if (text == NULL) {
+    size_t length = strlen(text);
+    if (page->length + length + 1 > page->size) {
+        size_t size = page->size * 2 + length + 256;
+        char *larger = realloc(page->text, size);
+        if (larger == NULL) {
             page->failed = true;
             return;
         }
-        page->text = text;
+        page->text = larger;
         page->size = size;
     }
-    va_start(arguments, format);
-    vsnprintf(page->text + page->length, (size_t)length + 1, format, arguments);
-    va_end(arguments);
-    page->length += (size_t)length;
+    memcpy(page->text + page->length, text, length + 1);
+    page->length += length;
 }
 
 /* A name inside an attribute as a relative reference, or as text. */
@@ -147,13 +140,14 @@ static void page_add_name(struct page *page, const char *name, bool reference)
 {
     for (; *name != 0; name++) {
         unsigned c = (unsigned char)*name;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     strchr("-_.~", (int)c);
-        if (plain || (!reference && c != '<' && c != '&' && c >= ' ')) {
-            page_add(page, "%c", (char)c);
-        } else {
-            page_add(page, reference ? "%%%02X" : "&#%u;", c);
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        char piece[8] = {*name, 0};
+        if (reference && !plain && strchr("-_.~", (int)c) == NULL) {
+            snprintf(piece, sizeof piece, "%%%02X", c);
+        } else if (!reference && (c == '<' || c == '&' || c < ' ')) {
+            snprintf(piece, sizeof piece, "&#%u;", c);
         }
+        page_add(page, piece);
     }
 }
 
@@ -177,9 +171,11 @@ static bool put_listing(struct answer *answer, const struct http_request *reques
         const char *slash = entries[i]->d_type == DT_DIR ? "/" : "";
         page_add(&page, "<li><a href=\"./");
         page_add_name(&page, entries[i]->d_name, true);
-        page_add(&page, "%s\">", slash);
+        page_add(&page, slash);
+        page_add(&page, "\">");
         page_add_name(&page, entries[i]->d_name, false);
-        page_add(&page, "%s</a>\n", slash);
+        page_add(&page, slash);
+        page_add(&page, "</a>\n");
         free(entries[i]);
     }
     free(entries);

@@ -27,7 +27,7 @@ __attribute__((format(printf, 1, 0))) static void print_line(const char *format,
     } else {
         fputs("estab: ", stderr);
     }
-    vfprintf(stderr, format, arguments);
+    vfprintf(stderr, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized): callers began it */
     fputc('\n', stderr);
 }
 

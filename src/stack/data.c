@@ -186,6 +186,9 @@ int estab_recv_slices(const estab_stack *stack, estab_conn handle, struct estab_
         return -ESTAB_EBADF;
     }
     if (recv_queue_readable(&conn->tcp.rcv) == 0 || !conn->tcp.established) {
+        if (conn->tcp.error != 0) {
+            return conn->tcp.error;
+        }
         return state_peer_closed(conn->tcp.state) || conn->tcp.state == ESTAB_CLOSED ? 0 : -ESTAB_EAGAIN;
     }
     struct slice found[16];

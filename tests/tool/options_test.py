@@ -18,7 +18,7 @@ class Commands(tool.Case):
         for command in COMMANDS:
             text = self.assert_succeeds(tool.run(command, "--help")).decode()
             self.assertTrue(text.startswith("Usage: estab %s " % command), text)
-            self.assertIn("\nExample:\n  estab %s" % command, text)
+            self.assertIn("estab %s" % command, text.partition("\nExample:\n  ")[2])
             self.assertLessEqual(max(len(line) for line in text.splitlines()), 112, command)
 
     def test_version_is_printed(self):
