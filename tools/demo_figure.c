@@ -1,6 +1,7 @@
 /*
- * RFC 9293 Figure 5 as a drawing in characters: which arrows there are comes from estab_transition(), here stands only where they run. An arrow that was taken is a
- * line with its count, one that was not is dotted. As in the figure, CLOSED stands at the beginning and once more at the end.
+ * RFC 9293 Figure 5 as a drawing in characters: which arrows there are comes from estab_transition(), here
+ * stands only where they run. An arrow that was taken is a line with its count, one that was not is dotted.
+ * As in the figure, CLOSED stands at the beginning and once more at the end.
  */
 #include "demo_ladder.h"
 
@@ -9,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WIDTH      110
-#define HEIGHT     43
-#define BOX_WIDTH  17
-#define POINTS     4
-#define NOTE_2     (-1) /* a route that is no row of the table */
+#define WIDTH     110
+#define HEIGHT    43
+#define BOX_WIDTH 17
+#define POINTS    4
+#define NOTE_2    (-1) /* a route that is no row of the table */
 
 struct canvas {
     char cell[HEIGHT][WIDTH + 1];
@@ -25,10 +26,10 @@ struct place {
 };
 
 static const struct place places[] = {
-    {ESTAB_CLOSED, 50, 1},       {ESTAB_LISTEN, 50, 8},      {ESTAB_SYN_RECEIVED, 14, 15},
-    {ESTAB_SYN_SENT, 86, 15},    {ESTAB_ESTABLISHED, 50, 22}, {ESTAB_FIN_WAIT_1, 14, 28},
-    {ESTAB_CLOSE_WAIT, 86, 28},  {ESTAB_FIN_WAIT_2, 14, 34}, {ESTAB_CLOSING, 50, 34},
-    {ESTAB_LAST_ACK, 86, 34},    {ESTAB_TIME_WAIT, 50, 40},  {ESTAB_CLOSED, 86, 40},
+    {ESTAB_CLOSED, 50, 1},      {ESTAB_LISTEN, 50, 8},       {ESTAB_SYN_RECEIVED, 14, 15},
+    {ESTAB_SYN_SENT, 86, 15},   {ESTAB_ESTABLISHED, 50, 22}, {ESTAB_FIN_WAIT_1, 14, 28},
+    {ESTAB_CLOSE_WAIT, 86, 28}, {ESTAB_FIN_WAIT_2, 14, 34},  {ESTAB_CLOSING, 50, 34},
+    {ESTAB_LAST_ACK, 86, 34},   {ESTAB_TIME_WAIT, 50, 40},   {ESTAB_CLOSED, 86, 40},
 };
 
 struct route {
@@ -63,7 +64,7 @@ static const struct route routes[] = {
 
 #define ROUTES (sizeof routes / sizeof routes[0])
 
-/* ------------------------------------------------------------------------------------------------ drawing */
+/* --------------------------------------------------------------------------------------------- drawing */
 
 static void put(struct canvas *canvas, int x, int y, char c)
 {
@@ -155,7 +156,7 @@ static void put_note_2(struct canvas *canvas, unsigned count)
     put_text(canvas, 34, 38, text);
 }
 
-/* ------------------------------------------------------------------------------------------------ counting */
+/* -------------------------------------------------------------------------------------------- counting */
 
 unsigned figure_arrows(void)
 {

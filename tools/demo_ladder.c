@@ -1,6 +1,6 @@
 /*
- * The list of what crossed: see demo_ladder.h. Sequence numbers become relative to the first SYN of each side as they come in, so that a second connection on the
- * same ports begins at 0 again.
+ * The list of what crossed: see demo_ladder.h. Sequence numbers become relative to the first SYN of each side
+ * as they come in, so that a second connection on the same ports begins at 0 again.
  */
 #include "demo_ladder.h"
 
@@ -9,6 +9,7 @@
 
 #define FIN 0x01u
 #define SYN 0x02u
+#define RST 0x04u
 #define ACK 0x10u
 
 void ladder_init(struct ladder *ladder)
@@ -18,7 +19,7 @@ void ladder_init(struct ladder *ladder)
     ladder->tail_most = LADDER_TAIL;
 }
 
-/* -------------------------------------------------------------------------------------------------- lines */
+/* ----------------------------------------------------------------------------------------------- lines */
 
 /* The place of a new line; what it pushes out of the ring is counted as left out. */
 static struct line *add_line(struct ladder *ladder, enum line_kind kind, enum side side, uint64_t time_ns)
@@ -64,7 +65,7 @@ void ladder_note(struct ladder *ladder, uint64_t time_ns, const char *note)
     snprintf(line->note, sizeof line->note, "%s", note);
 }
 
-/* -------------------------------------------------------------------------------------------------- paths */
+/* ----------------------------------------------------------------------------------------------- paths */
 
 static void path_add(struct path *path, uint8_t state, bool jump)
 {
@@ -97,7 +98,7 @@ void path_format(const struct path *path, char *text, size_t size)
     }
 }
 
-/* ---------------------------------------------------------------------------------------------- segments */
+/* -------------------------------------------------------------------------------------------- segments */
 
 void ladder_segment(struct ladder *ladder, enum side from, const struct estab_trace *record, bool lost)
 {
@@ -112,14 +113,16 @@ void ladder_segment(struct ladder *ladder, enum side from, const struct estab_tr
     line->seq = segment->seq == 0 ? 0 : segment->seq - ladder->isn[from];
     line->ack = segment->ack - ladder->isn[to];
     ladder->segments++;
+    ladder->zero_window[from] |= segment->window == 0 && (segment->flags & (SYN | RST)) == 0;
     if (record->kind == ESTAB_TRACE_SEGMENT_OUT && record->reason < ESTAB_REASON_COUNT) {
         ladder->reasons[from][record->reason]++;
     }
 }
 
-/* ------------------------------------------------------------------------------------------------ states */
+/* ---------------------------------------------------------------------------------------------- states */
 
-/* Note 2 of the figure: the ACK of our FIN and the peer's FIN in one segment, hence two arrows with no other segment between. */
+/* Note 2 of the figure: the ACK of our FIN and the peer's FIN in one segment, hence two arrows with no other
+ * segment between. */
 static void note_arrow(struct ladder *ladder, struct figure *figure, enum side side,
                        const struct estab_trace *record)
 {
@@ -145,26 +148,26 @@ static void record_state(struct ladder *ladder, struct figure *figure, enum side
     ladder->state[side] = record->state_after;
 }
 
-void ladder_record(struct ladder *ladder, struct figure *figure, enum side side, const struct estab_trace *record)
+void ladder_record(struct ladder *ladder, struct figure *figure, enum side side,
+                   const struct estab_trace *record)
 {
     switch (record->kind) {
     case ESTAB_TRACE_SEGMENT_IN:
         ladder->acked_fin[side] = false;
         ladder->fin_in[side] = (record->segment.flags & (FIN | ACK)) == (FIN | ACK);
         break;
-    case ESTAB_TRACE_STATE:
-        record_state(ladder, figure, side, record);
-        break;
-    case ESTAB_TRACE_TIMER:
-        add_line(ladder, LINE_TIMER, side, record->time_ns)->record = *record;
-        break;
-    default:
-        break;
+    case ESTAB_TRACE_STATE: record_state(ladder, figure, side, record); break;
+    case ESTAB_TRACE_TIMER: add_line(ladder, LINE_TIMER, side, record->time_ns)->record = *record; break;
+    default: break;
     }
 }
 
 void ladder_kernel_state(struct ladder *ladder, uint64_t time_ns, enum estab_state state)
 {
+    bool gone = state == ESTAB_LISTEN && ladder->state[PEER] != ESTAB_CLOSED;
+    if (gone && ladder->state[PEER] != ESTAB_LISTEN) {
+        state = ESTAB_CLOSED; /* only the listener is left */
+    }
     if (ladder->state[PEER] == state) {
         return;
     }
@@ -174,6 +177,13 @@ void ladder_kernel_state(struct ladder *ladder, uint64_t time_ns, enum estab_sta
     line->record.transition = LADDER_NO_ARROW;
     path_step(&ladder->path[PEER], ladder->state[PEER], (uint8_t)state);
     ladder->state[PEER] = (uint8_t)state;
+}
+
+void ladder_jump(struct ladder *ladder, enum side side)
+{
+    path_add(&ladder->path[side], ESTAB_CLOSED, true);
+    ladder->state[side] = ESTAB_CLOSED;
+    ladder->acked_fin[side] = false;
 }
 
 uint16_t ladder_arrow(uint8_t from, uint8_t to)

@@ -1,6 +1,7 @@
 /*
- * Tells a scene: heading, ladder, the states that each end passed, checks. In the ladder our states stand on the left, the peer's on the right, segments between
- * them with their arrow; sequence numbers are relative to each side's SYN (RFC 9293 3.4), windows are scaled where that was agreed.
+ * Tells a scene: heading, ladder, the states that each end passed, checks. In the ladder our states stand on
+ * the left, the peer's on the right, segments between them with their arrow; sequence numbers are relative to
+ * each side's SYN (RFC 9293 3.4), windows are scaled where that was agreed.
  */
 #include "demo_print.h"
 #include "json.h"
@@ -11,11 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STATE_WIDTH  13
-#define MIDDLE_WIDTH 104
-#define SEGMENT_TEXT 128
+#define STATE_WIDTH   13
+#define MIDDLE_WIDTH  104
+#define SEGMENT_WIDTH 84
+#define SEGMENT_TEXT  128
 
-/* ------------------------------------------------------------------------------------------------- pieces */
+/* ---------------------------------------------------------------------------------------------- pieces */
 
 static double milliseconds(uint64_t ns)
 {
@@ -96,7 +98,7 @@ static const char *peer_name(const struct scene *scene)
     return scene->world.kernel ? "the kernel" : "estab, two stacks in memory, virtual time";
 }
 
-/* --------------------------------------------------------------------------------------------------- text */
+/* ------------------------------------------------------------------------------------------------ text */
 
 static void print_segment(const struct line *line)
 {
@@ -111,14 +113,15 @@ static void print_segment(const struct line *line)
         snprintf(ack, sizeof ack, "ACK %" PRIu32, line->ack);
     }
     if (segment->flags & 0x20) {
-        snprintf(urgent, sizeof urgent, " UP %u", (unsigned)segment->up);
+        snprintf(urgent, sizeof urgent, "UP %u,", (unsigned)segment->up);
     }
-    snprintf(text, sizeof text, "%-11s SEQ %-10" PRIu32 " %-14s LEN %-5" PRIu32 " WND %-7" PRIu32 "%s %s",
+    snprintf(text, sizeof text, "%-11s SEQ %-9" PRIu32 " %-13s LEN %-5" PRIu32 " WND %-8" PRIu32 "%s%s",
              flags_text(segment, flags), line->seq, ack, segment->length, segment->window, urgent,
              options_text(line, options));
-    printf("%10.2f  %-*s %s %-88s %s\n", milliseconds(line->time_ns), STATE_WIDTH, "",
-           line->side == OURS ? line->lost ? "--x" : "-->" : line->lost ? "x--" : "<--", text,
-           why_text(line, why));
+    const char *arrow = line->side == OURS ? line->lost ? "--x" : "-->" : line->lost ? "x--" : "<--";
+    why_text(line, why);
+    printf("%10.2f  %-*s %s %-*s%s%s\n", milliseconds(line->time_ns), STATE_WIDTH, "", arrow,
+           why[0] != '\0' ? SEGMENT_WIDTH : 0, text, why[0] != '\0' ? " " : "", why);
 }
 
 static void print_state(const struct line *line)
@@ -139,23 +142,17 @@ static void print_timer(const struct line *line)
     if (line->side == OURS) {
         printf("%10.2f  %-*s   timer: %s\n", milliseconds(line->time_ns), STATE_WIDTH, "", name);
     } else {
-        printf("%10.2f  %*s %s\n", milliseconds(line->time_ns), STATE_WIDTH + MIDDLE_WIDTH - 12, "timer:",
-               name);
+        printf("%10.2f  %*s %s\n", milliseconds(line->time_ns), STATE_WIDTH + MIDDLE_WIDTH - 12,
+               "timer:", name);
     }
 }
 
 static void print_line(const struct line *line)
 {
     switch (line->kind) {
-    case LINE_SEGMENT:
-        print_segment(line);
-        break;
-    case LINE_STATE:
-        print_state(line);
-        break;
-    case LINE_TIMER:
-        print_timer(line);
-        break;
+    case LINE_SEGMENT: print_segment(line); break;
+    case LINE_STATE: print_state(line); break;
+    case LINE_TIMER: print_timer(line); break;
     case LINE_NOTE:
         printf("%10.2f  %-*s   * %s\n", milliseconds(line->time_ns), STATE_WIDTH, "", line->note);
         break;
@@ -170,8 +167,8 @@ static void print_ladder(const struct scene *scene)
            scene_side(scene, PEER));
     for (unsigned i = 0; i < ladder_kept(ladder); i++) {
         if (elided > 0 && i == ladder->head_count) {
-            printf("%10s  %-*s ... %" PRIu64 " lines left out, with %.1f MiB of text ...\n", "...", STATE_WIDTH,
-                   "", elided, (double)ladder->elided_bytes / 1048576);
+            printf("%10s  %-*s ... %" PRIu64 " lines left out, with %.1f MiB of text ...\n", "...",
+                   STATE_WIDTH, "", elided, (double)ladder->elided_bytes / 1048576);
         }
         print_line(ladder_line(ladder, i));
     }
@@ -202,7 +199,7 @@ static void print_text(const struct scene *scene)
     }
 }
 
-/* --------------------------------------------------------------------------------------------------- JSON */
+/* ------------------------------------------------------------------------------------------------ JSON */
 
 static void begin_object(const struct scene *scene, const char *kind)
 {

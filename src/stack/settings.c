@@ -58,7 +58,8 @@ static void fill_sizes(struct settings *s, const struct estab_config *config, si
     s->max_time_wait = number_or(config->max_time_wait, s->max_connections);
     s->max_neighbours = number_or(config->max_neighbours, 64);
     s->trace_records = config->trace_records;
-    s->max_replies = clamp(s->max_connections / 64, 8, 1024);
+    /* Room for what one batch of packets may provoke. */
+    s->max_replies = clamp(s->max_connections / 128, clamp(s->max_connections, 8, 64), 1024);
     s->bound_heads = clamp(s->max_connections / 32, 4, 4096);
     s->fragment_bytes = memory < 256 * 1024 ? 0 : clamp(memory / 32, 0, 1024 * 1024);
     s->replies_per_second = number_or(config->replies_per_second, 1000);

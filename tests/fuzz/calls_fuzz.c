@@ -1,16 +1,27 @@
 /*
- * Sequences of API calls on two stacks that are joined by a link which loses, repeats, reorders, delays and damages packets as the input says, with segments made up
- * toward live connections in between, and handles that may be stale or garbage. After each call estab_check() holds on that stack.
+ * Sequences of API calls on two stacks that are joined by a link which loses, repeats, reorders, delays and
+ * damages packets as the input says, with segments made up toward live connections in between, and handles
+ * that may be stale or garbage. After each call estab_check() holds on that stack.
  *
- * Oracle: each byte of a stream is a function of its sender's and receiver's port and of its position, so that any byte that arrives twice, moved, changed or from
- * another connection is found where it is read. What ended without an error delivered every byte that was sent, unless segments were made up. At
- * the end every handle is given up and the link is good: after a bounded virtual time no connection, no TIME-WAIT and no block is left.
+ * Oracle: each byte of a stream is a function of its sender's and receiver's port and of its position, so
+ * that any byte that arrives twice, moved, changed or from another connection is found where it is read. What
+ * ended without an error delivered every byte that was sent, unless segments were made up. At the end every
+ * handle is given up and the link is good: after a bounded virtual time no connection, no TIME-WAIT and no
+ * block is left.
  *
  * Input: two bytes of config, then opcodes with their arguments.
  */
 #include "fuzz.h"
 
-enum { SIDES = 2, MEMORY = 160 * 1024, SLOTS = 10, LINK = 48, MOST_CALLS = 400, MOST_STEPS = 30000, TEXT = 20000 };
+enum {
+    SIDES = 2,
+    MEMORY = 160 * 1024,
+    SLOTS = 10,
+    LINK = 48,
+    MOST_CALLS = 400,
+    MOST_STEPS = 30000,
+    TEXT = 20000
+};
 
 static _Alignas(64) uint8_t memory[SIDES][MEMORY];
 static uint8_t out_room[FUZZ_ROOM];
@@ -20,15 +31,15 @@ static uint8_t room[TEXT];
 
 /* A handle that the application holds, and what it knows of its connection. */
 struct slot {
-    estab_conn conn;     /* 0 = none */
+    estab_conn conn; /* 0 = none */
     bool listener;
-    bool known;          /* ports and first sequence numbers were seen */
+    bool known; /* ports and first sequence numbers were seen */
     uint16_t local_port;
     uint16_t remote_port;
     uint32_t iss, irs;
     uint64_t sent;
     uint64_t received;
-    bool at_end;         /* receive has said 0 */
+    bool at_end; /* receive has said 0 */
     bool shut_read;
 };
 
@@ -55,13 +66,13 @@ static struct world {
     uint64_t now;
     estab_stack *stack[SIDES];
     struct slot slots[SIDES][SLOTS];
-    estab_conn last[SIDES]; /* a handle given up */
+    estab_conn last[SIDES];          /* a handle given up */
     struct packet link[SIDES][LINK]; /* toward that side */
     unsigned under_way[SIDES];
     struct stream streams[SIDES][STREAMS];
     unsigned stream_count[SIDES];
-    bool forged;   /* segments were made up: streams need not be whole */
-    bool damaged;  /* or bytes were, which a checksum may miss only where we left it to the link */
+    bool forged;  /* segments were made up: streams need not be whole */
+    bool damaged; /* or bytes were, which a checksum may miss only where we left it to the link */
     bool ethernet;
     bool gather;
     uint8_t delay_ms;
@@ -72,21 +83,22 @@ static struct estab_addr address_of(unsigned side, bool v6, uint16_t port)
     return v6 ? fuzz_v6(0, (uint8_t)(side + 1), port) : estab_addr_ipv4(10, 0, 0, (uint8_t)(side + 1), port);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- oracle */
+/* ----------------------------------------------------------------------------------------- oracle */
 
-static uint8_t byte_of(uint16_t from, uint16_t to, uint64_t position)
+FUZZ_UNTRACED static uint8_t byte_of(uint16_t from, uint16_t to, uint64_t position)
 {
     uint32_t x = ((uint32_t)from << 16 | to) * 2654435761u + (uint32_t)position * 40503u;
     return (uint8_t)(x >> 13 ^ x >> 24);
 }
 
-static void fill_text(uint8_t *out, size_t length, const struct slot *s, uint64_t position)
+FUZZ_UNTRACED static void fill_text(uint8_t *out, size_t length, const struct slot *s, uint64_t position)
 {
     for (size_t i = 0; i < length; i++)
         out[i] = byte_of(s->local_port, s->remote_port, position + i);
 }
 
-static void check_text(const uint8_t *data, size_t length, const struct slot *s, uint64_t position)
+FUZZ_UNTRACED static void check_text(const uint8_t *data, size_t length, const struct slot *s,
+                                     uint64_t position)
 {
     for (size_t i = 0; i < length; i++) {
         FUZZ_CHECK(data[i] == byte_of(s->remote_port, s->local_port, position + i),
@@ -138,13 +150,14 @@ static void check_whole(unsigned side, const struct slot *s)
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------------- link */
+/* ------------------------------------------------------------------------------------------- link */
 
 static void link_remove(unsigned side, unsigned index)
 {
     free(w.link[side][index].data);
     w.under_way[side]--;
-    memmove(&w.link[side][index], &w.link[side][index + 1], (w.under_way[side] - index) * sizeof(struct packet));
+    memmove(&w.link[side][index], &w.link[side][index + 1],
+            (w.under_way[side] - index) * sizeof(struct packet));
 }
 
 static void link_add(unsigned side, const uint8_t *data, const struct packet *facts)
@@ -169,6 +182,7 @@ static void check_sent(const uint8_t *data, size_t length, const struct estab_pa
 static void pull(unsigned side)
 {
     unsigned total = 0;
+    bool pending = estab_pull_pending(w.stack[side]);
     for (;;) {
         struct estab_slice slices[8];
         struct estab_packet packet = {.data = out_room, .capacity = FUZZ_ROOM};
@@ -182,13 +196,15 @@ static void pull(unsigned side)
         size_t length = fuzz_flatten(&packet, flat);
         fuzz_check_stack(w.stack[side]);
         check_sent(flat, length, &packet);
-        struct packet facts = {w.now + w.delay_ms * FUZZ_MILLISECOND, (uint32_t)length, ESTAB_PACKET_CHECKSUM_VALID,
-                               packet.gso_size, NULL};
+        struct packet facts = {w.now + w.delay_ms * FUZZ_MILLISECOND, (uint32_t)length,
+                               ESTAB_PACKET_CHECKSUM_VALID, packet.gso_size, NULL};
         facts.flags = packet.gso_size > 0 ? ESTAB_PACKET_CHECKSUM_VALID : 0;
         link_add(!side, flat, &facts);
         FUZZ_CHECK(++total < 5000, "what is due at one time comes to an end");
     }
-    fuzz_check_stack(w.stack[side]);
+    FUZZ_CHECK(pending || total == 0, "what can be pulled is announced");
+    if (pending)
+        fuzz_check_stack(w.stack[side]);
 }
 
 /* The n-th packet under way arrives. */
@@ -208,6 +224,22 @@ static void tick(unsigned side)
 {
     fuzz_tick(w.stack[side], w.now);
     pull(side);
+}
+
+/* Everything under way arrives in one call. */
+static void deliver_batch(unsigned side)
+{
+    struct estab_packet packets[LINK];
+    unsigned count = w.under_way[side];
+    for (unsigned i = 0; i < count; i++) {
+        const struct packet *p = &w.link[side][i];
+        packets[i] = (struct estab_packet){
+            .data = p->data, .length = p->length, .interface = 1, .flags = p->flags, .gso_size = p->gso_size};
+    }
+    estab_input(w.stack[side], w.now, packets, count);
+    while (w.under_way[side] > 0)
+        link_remove(side, 0);
+    fuzz_check_stack(w.stack[side]);
 }
 
 /* All that is due arrives; bit i of `lost` loses the i-th. Returns whether anything moved. */
@@ -263,7 +295,7 @@ static void run(uint64_t until, unsigned steps, uint32_t lost)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------- handles */
+/* ----------------------------------------------------------------------------------------- handles */
 
 static struct slot *slot_with(unsigned side, estab_conn conn)
 {
@@ -310,7 +342,23 @@ static void forget(unsigned side, struct slot *slot)
     *slot = (struct slot){0};
 }
 
-/* --------------------------------------------------------------------------------------------------------------- calls */
+/* Seldom: an address that is anything, on an interface that may not be there. */
+static void twist(struct estab_addr *address)
+{
+    uint8_t code = take8(&w.in);
+    if (code < 240)
+        return;
+    if (code & 1)
+        address->scope = take8(&w.in);
+    if (code & 2)
+        address->ip[take8(&w.in) & 15] ^= take8(&w.in);
+    if (code & 4)
+        memset(address->ip, take8(&w.in), 16);
+    if (code & 8)
+        memcpy(address->ip, (const uint8_t[]){0xfe, 0x80, 0, 0, 0, 0, 0, 0}, 8);
+}
+
+/* ------------------------------------------------------------------------------------------- calls */
 
 static uint16_t take_port(void)
 {
@@ -342,6 +390,8 @@ static void call_bind(unsigned side)
         local = (which & 1) ? estab_addr_any(local.port) : estab_addr_ipv4(0, 0, 0, 0, local.port);
     else if ((which & 0xfc) == 0xfc)
         local.ip[15] = 77; /* not ours */
+    else if ((which & 0xfc) == 0xf8)
+        twist(&local);
     check_answer(estab_bind(w.stack[side], w.now, conn, &local), slot);
 }
 
@@ -374,6 +424,8 @@ static void call_connect(unsigned side)
         remote.ip[15] = 99; /* nobody, or not unicast */
     if ((which & 0xfc) == 0xf0)
         remote.ip[12] = 224;
+    if ((which & 0xfc) == 0xec)
+        twist(&remote);
     check_answer(estab_connect(w.stack[side], w.now, conn, &remote), slot);
     if (slot != NULL)
         learn(side, slot);
@@ -411,7 +463,8 @@ static void sent(unsigned side, struct slot *slot, ptrdiff_t n)
     }
 }
 
-/* Only where the ports are known can the bytes be coded; a record that waits for its peer learns them in connect. */
+/* Only where the ports are known can the bytes be coded; a record that waits for its peer learns them in
+ * connect. */
 static bool coded(unsigned side, struct slot *slot)
 {
     if (slot == NULL)
@@ -468,7 +521,8 @@ static void call_reserve(unsigned side)
         return;
     size_t wanted = (what & 4) ? take_length() : length;
     if (place == NULL && wanted > 0 && (what & 1) == 0)
-        wanted = (what & 8) ? SIZE_MAX : 0; /* nothing reserved by this call: what stands there is not coded */
+        wanted =
+            (what & 8) ? SIZE_MAX : 0; /* nothing reserved by this call: what stands there is not coded */
     error = estab_send_commit(w.stack[side], w.now, conn, wanted, 0);
     check_answer(error, slot);
     FUZZ_CHECK(error != 0 || wanted <= length, "no more is committed than was reserved");
@@ -592,15 +646,18 @@ static void call_look(unsigned side)
     struct estab_counters counters;
     uint64_t cursor = 0;
     uint32_t count = 0;
+    uint32_t waiting = 0;
     check_answer(estab_status(w.stack[side], conn, &status), slot);
     check_answer(estab_ready(w.stack[side], conn), slot);
     while (estab_iterate(w.stack[side], &cursor, &status)) {
         FUZZ_CHECK(status.state < ESTAB_STATE_COUNT, "a state is one");
+        waiting += status.state == ESTAB_TIME_WAIT;
         count++;
     }
     estab_memory(w.stack[side], &use);
     estab_counters(w.stack[side], &counters);
     FUZZ_CHECK(count <= use.connections + use.time_wait, "the walk sees no more than there is");
+    FUZZ_CHECK(waiting == use.time_wait, "each TIME-WAIT is seen once");
     FUZZ_CHECK(use.blocks_used <= use.blocks, "no more blocks are used than there are");
     unsigned n = estab_poll(w.stack[side], events, 4);
     for (unsigned i = 0; i < n; i++)
@@ -609,22 +666,52 @@ static void call_look(unsigned side)
     estab_pull_pending(w.stack[side]);
 }
 
+static int call_neighbour(unsigned side, uint32_t interface, const struct estab_addr *ours, uint8_t what)
+{
+    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
+    static const uint8_t key[16] = {1, 2, 3};
+    struct estab_addr peer = address_of(!side, what & 1, 0);
+    FUZZ_CHECK(estab_flow_hash(key, &peer, ours) == estab_flow_hash(key, ours, &peer),
+               "both directions of a flow hash the same");
+    return (what & 2) ? estab_neighbour_add(w.stack[side], w.now, interface, &peer, mac) : 0;
+}
+
+static int call_interface(unsigned side)
+{
+    struct estab_interface interface = {.size = sizeof(interface)};
+    interface.mtu = take16(&w.in);
+    interface.ethernet = (interface.mtu & 1) != 0;
+    interface.mac[0] = take8(&w.in);
+    int number = estab_interface_add(w.stack[side], w.now, &interface);
+    FUZZ_CHECK(number <= ESTAB_MAX_INTERFACES, "an interface has a number");
+    return number > 0 ? 0 : number;
+}
+
 static void call_addresses(unsigned side)
 {
     uint8_t what = take8(&w.in);
     struct estab_addr address = address_of(side, what & 1, 0);
+    struct estab_addr gateway = address_of(!side, what & 1, 0);
+    uint32_t interface = (what & 0x1e) == 0x1e ? take8(&w.in) : 1;
+    unsigned prefix = (what & 0x1c) == 0x1c ? take8(&w.in) : (what & 1) ? 64 : 24;
+    estab_stack *stack = w.stack[side];
     int error = 0;
+    twist(&address);
     switch (what >> 5) {
-    case 0: error = estab_address_remove(w.stack[side], w.now, 1, &address); break;
-    case 1: error = estab_interface_set_mtu(w.stack[side], w.now, 1, what & 2 ? take16(&w.in) % 1501 : 1500); break;
-    case 2: error = estab_route_add(w.stack[side], 1, &address, what & 127, NULL); break;
-    case 3: error = estab_route_remove(w.stack[side], 1, &address, what & 127); break;
-    default: error = estab_address_add(w.stack[side], w.now, 1, &address, (what & 1) ? 64 : 24); break;
+    case 0: error = estab_address_remove(stack, w.now, interface, &address); break;
+    case 1:
+        error = estab_interface_set_mtu(stack, w.now, interface, what & 2 ? take16(&w.in) % 1501 : 1500);
+        break;
+    case 2: error = estab_route_add(stack, interface, &address, prefix, (what & 2) ? &gateway : NULL); break;
+    case 3: error = estab_route_remove(stack, interface, &address, prefix); break;
+    case 4: error = call_neighbour(side, interface, &address, what); break;
+    case 5: error = call_interface(side); break;
+    default: error = estab_address_add(stack, w.now, interface, &address, prefix); break;
     }
     FUZZ_CHECK(error <= 0 && error >= -ESTAB_EACCES, "an error is one of ours");
 }
 
-/* ------------------------------------------------------------------------------------------------------- link and forgery */
+/* ----------------------------------------------------------------------------------- link and forgery */
 
 static void link_play(unsigned side)
 {
@@ -644,14 +731,12 @@ static void link_play(unsigned side)
         p->data[take16(&w.in) % p->length] ^= (uint8_t)(1u << (what >> 5));
         w.damaged = true;
         break;
-    default:
-        while (w.under_way[side] > 0)
-            deliver(side, 0, false);
-        break;
+    default: deliver_batch(side); break;
     }
 }
 
-/* A segment toward a live connection, relative to its variables; its text is what its place in the stream asks for. */
+/* A segment toward a live connection, relative to its variables; its text is what its place in the stream
+ * asks for. */
 static void forge(unsigned side)
 {
     static uint8_t packet[5000];
@@ -684,7 +769,10 @@ static void forge(unsigned side)
     size_t length = take_length();
     length = length < 1300 ? length : 1300;
     struct slot reader = {.local_port = s.remote.port, .remote_port = s.local.port};
-    fill_text(text, length, &reader, (uint32_t)(seg.seq.v - s.irs - 1));
+    uint32_t position = seg.seq.v - s.irs - ((seg.flags & TCP_SYN) ? 0 : 1);
+    if ((seg.flags & TCP_SYN) && (s.state == ESTAB_LISTEN || s.state == ESTAB_SYN_SENT))
+        position = 0;
+    fill_text(text, length, &reader, position);
     seg.text = text;
     seg.text_length = (uint32_t)length;
     size_t bytes = fuzz_segment_write(packet, &remote, &local, &seg);
@@ -696,7 +784,7 @@ static void forge(unsigned side)
     free(exact);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ the world */
+/* ---------------------------------------------------------------------------------------- the world */
 
 static void make_side(unsigned side, unsigned variant, unsigned variant2)
 {
@@ -819,10 +907,12 @@ static void tell_what_is_left(unsigned side)
     uint64_t cursor = 0;
     struct estab_status s;
     while (estab_iterate(w.stack[side], &cursor, &s)) {
-        fprintf(stderr, "left on side %u at %llu s: %u > %u %s una +%u nxt +%u wnd %u rcv_nxt +%u unsent %llu next timer %llu\n",
-                side, (unsigned long long)(w.now / FUZZ_SECOND), s.local.port, s.remote.port,
-                estab_state_name(s.state), s.snd_una - s.iss, s.snd_nxt - s.iss, s.snd_wnd, s.rcv_nxt - s.irs,
-                (unsigned long long)s.send_unsent, (unsigned long long)s.next_timer_ns);
+        fprintf(
+            stderr,
+            "left on side %u at %llu s: %u > %u %s una +%u nxt +%u wnd %u rcv_nxt +%u unsent %llu due %llu\n",
+            side, (unsigned long long)(w.now / FUZZ_SECOND), s.local.port, s.remote.port,
+            estab_state_name(s.state), s.snd_una - s.iss, s.snd_nxt - s.iss, s.snd_wnd, s.rcv_nxt - s.irs,
+            (unsigned long long)s.send_unsent, (unsigned long long)s.next_timer_ns);
     }
 }
 
@@ -844,7 +934,8 @@ static bool is_empty(void)
     struct estab_memory b;
     estab_memory(w.stack[0], &a);
     estab_memory(w.stack[1], &b);
-    return a.connections + b.connections + a.time_wait + b.time_wait == 0 && w.under_way[0] + w.under_way[1] == 0;
+    return a.connections + b.connections + a.time_wait + b.time_wait == 0 &&
+           w.under_way[0] + w.under_way[1] == 0;
 }
 
 /* Everything is given up, on a link that is good: it ends. */
@@ -853,7 +944,8 @@ static void end(void)
     for (unsigned side = 0; side < SIDES; side++) {
         for (unsigned i = 0; i < SLOTS; i++) {
             if (w.slots[side][i].conn != 0)
-                FUZZ_CHECK(estab_close(w.stack[side], w.now, w.slots[side][i].conn) == 0, "what is held can be closed");
+                FUZZ_CHECK(estab_close(w.stack[side], w.now, w.slots[side][i].conn) == 0,
+                           "what is held can be closed");
             fuzz_check_stack(w.stack[side]);
         }
     }
@@ -866,6 +958,76 @@ static void end(void)
     check_empty(1);
 }
 
+static uint64_t take_setting(void)
+{
+    uint8_t code = take8(&w.in);
+    if (code < 100)
+        return 0;
+    if (code < 180)
+        return code - 100u;
+    return code < 220   ? take16(&w.in)
+           : code < 250 ? take32(&w.in) * (uint64_t)take16(&w.in)
+                        : UINT64_MAX - (255u - code);
+}
+
+/* Any config is refused with a reason or gives a stack that works. */
+static void any_config(void)
+{
+    struct estab_config config;
+    const char *what = NULL;
+    int error = 0;
+    estab_config_init(&config);
+    uint8_t absent = take8(&w.in);
+    if (absent & 1)
+        config.ipv6 = NULL;
+    if (absent & 2)
+        config.ethernet = NULL;
+    config.max_connections = (uint32_t)take_setting();
+    config.max_time_wait = (uint32_t)take_setting();
+    config.max_neighbours = (uint32_t)take_setting();
+    config.trace_records = (uint32_t)take_setting();
+    config.block_size = (absent & 4) ? 1u << (take8(&w.in) & 31) : (uint32_t)take_setting();
+    config.receive_buffer = (uint32_t)take_setting();
+    config.send_buffer = (uint32_t)take_setting();
+    uint64_t *times[] = {&config.msl_ns,          &config.min_rto_ns,     &config.max_rto_ns,
+                         &config.initial_rto_ns,  &config.delayed_ack_ns, &config.syn_timeout_ns,
+                         &config.user_timeout_ns, &config.fin_wait_2_ns,  &config.keep_idle_ns,
+                         &config.keep_interval_ns};
+    for (unsigned i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        *times[i] = take_setting();
+    config.keep_count = (uint32_t)take_setting();
+    config.initial_window = (uint32_t)take_setting();
+    config.challenge_acks = (uint32_t)take_setting();
+    config.replies_per_second = (uint32_t)take_setting();
+    config.port_low = (uint16_t)take_setting();
+    config.port_high = (uint16_t)take_setting();
+    size_t minimum = estab_memory_minimum(&config);
+    estab_stack *stack = estab_init(memory[0], MEMORY, &config, &error, &what);
+    FUZZ_CHECK((stack == NULL) == (error != 0), "a config that is refused has an error");
+    FUZZ_CHECK(stack != NULL || what != NULL, "and names a field");
+    FUZZ_CHECK(stack == NULL || minimum > MEMORY || minimum > 0, "the minimum is some");
+    if (stack == NULL)
+        return;
+    struct estab_interface interface = {.size = sizeof(interface), .mtu = 1500};
+    struct estab_addr ours = address_of(0, false, 0);
+    struct estab_addr peer = address_of(1, false, 80);
+    struct estab_packet packet = {.data = out_room, .capacity = FUZZ_ROOM};
+    estab_conn conn = 0;
+    fuzz_check_stack(stack);
+    FUZZ_CHECK(estab_interface_add(stack, w.now, &interface) == 1, "the world: interface");
+    FUZZ_CHECK(estab_address_add(stack, w.now, 1, &ours, 24) == 0, "the world: address");
+    if (estab_open(stack, &conn) == 0)
+        estab_connect(stack, w.now, conn, &peer);
+    for (unsigned i = 0; i < 20; i++) {
+        fuzz_tick(stack, w.now);
+        for (unsigned n = 0; estab_pull(stack, w.now, &packet, 1) > 0; n++)
+            FUZZ_CHECK(n < 1000, "what is due at one time comes to an end");
+        fuzz_check_stack(stack);
+        uint64_t next = estab_next_deadline(stack);
+        w.now = next == UINT64_MAX || next <= w.now ? w.now + 1 : next;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     memset(&w, 0, sizeof(w));
@@ -873,6 +1035,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.now = FUZZ_SECOND;
     uint8_t variant = take8(&w.in);
     uint8_t variant2 = take8(&w.in);
+    if (variant == 0xff && variant2 == 0xff) {
+        any_config();
+        return 0;
+    }
     w.ethernet = (variant2 & 32) != 0;
     w.gather = (variant2 & 64) != 0;
     w.delay_ms = (variant2 & 128) ? 20 : 1;

@@ -1,8 +1,10 @@
 /*
- * What the fuzz targets share: the reader of their input, packets made and checked with the library's own wire functions, and a stack that is worked until it is
- * quiet. A condition that does not hold is written to stderr and traps, which libFuzzer and the replay both report as a finding.
+ * What the fuzz targets share: the reader of their input, packets made and checked with the library's own
+ * wire functions, and a stack that is worked until it is quiet. A condition that does not hold is written to
+ * stderr and traps, which libFuzzer and the replay both report as a finding.
  *
- * All of it stands in this header, so that a target is one file. It knows src/wire and the public API, nothing of src/tcp and src/stack.
+ * All of it stands in this header, so that a target is one file. It knows src/wire and the public API,
+ * nothing of src/tcp and src/stack.
  */
 #ifndef ESTAB_FUZZ_FUZZ_H
 #define ESTAB_FUZZ_FUZZ_H
@@ -19,11 +21,18 @@
 #include "wire/ip_header.h"
 #include "wire/tcp_header.h"
 
-#define FUZZ_SECOND UINT64_C(1000000000)
+#define FUZZ_SECOND      UINT64_C(1000000000)
 #define FUZZ_MILLISECOND UINT64_C(1000000)
-#define FUZZ_ROOM 66000u
+#define FUZZ_ROOM        66000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* For loops over many bytes whose branches say nothing new to libFuzzer and cost it much. */
+#if defined(__clang__)
+#define FUZZ_UNTRACED __attribute__((no_sanitize("coverage")))
+#else
+#define FUZZ_UNTRACED
+#endif
 
 #define FUZZ_CHECK(condition, what) ((condition) ? (void)0 : fuzz_fail(__FILE__, __LINE__, what))
 
@@ -34,7 +43,7 @@ __attribute__((noreturn)) static inline void fuzz_fail(const char *file, int lin
     __builtin_trap();
 }
 
-/* -------------------------------------------------------------------------------------------------------------- input */
+/* ------------------------------------------------------------------------------------------ input */
 
 struct fuzz_input {
     const uint8_t *at;
@@ -93,7 +102,7 @@ static inline uint64_t take_time(struct fuzz_input *in)
     return (uint64_t)take8(in) * (code == 255 ? 60 : 1) * FUZZ_SECOND;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ packets */
+/* ---------------------------------------------------------------------------------------- packets */
 
 static inline struct ip_addr fuzz_ip(const struct estab_addr *addr)
 {
@@ -108,8 +117,8 @@ static inline struct estab_addr fuzz_v6(uint16_t net, uint8_t host, uint16_t por
 }
 
 /* An IP packet with this upper-layer message; the room must hold 40 bytes more than it. */
-static inline size_t fuzz_ip_write(uint8_t *out, const struct ip_addr *source, const struct ip_addr *destination,
-                                   uint8_t protocol, size_t payload)
+static inline size_t fuzz_ip_write(uint8_t *out, const struct ip_addr *source,
+                                   const struct ip_addr *destination, uint8_t protocol, size_t payload)
 {
     struct ip_header_fields fields = {
         .source = *source,
@@ -142,8 +151,8 @@ static inline void fuzz_tcp_checksum(uint8_t *segment, size_t length, const stru
 }
 
 /* A segment in its packet; `text` of seg is copied. Returns the length. */
-static inline size_t fuzz_segment_write(uint8_t *out, const struct ip_addr *source, const struct ip_addr *destination,
-                                        const struct tcp_segment *seg)
+static inline size_t fuzz_segment_write(uint8_t *out, const struct ip_addr *source,
+                                        const struct ip_addr *destination, const struct tcp_segment *seg)
 {
     uint8_t *segment = out + fuzz_ip_header(source);
     uint32_t header = tcp_header_write(segment, seg);
@@ -157,9 +166,10 @@ static inline void fuzz_upper_checksum(const struct ip_datagram *d, uint8_t *pay
 {
     if (d->length < field + 2)
         return;
-    uint64_t sum = d->protocol == IP_PROTOCOL_ICMP
-                       ? 0
-                       : checksum_pseudo(&d->source, &d->destination, d->protocol) + checksum_length(d->length);
+    uint64_t sum =
+        d->protocol == IP_PROTOCOL_ICMP
+            ? 0
+            : checksum_pseudo(&d->source, &d->destination, d->protocol) + checksum_length(d->length);
     put_be16(payload + field, 0);
     checksum_put(payload + field, sum + checksum_sum(payload, d->length));
 }
@@ -201,7 +211,8 @@ static inline void fuzz_check_ip(const uint8_t *packet, size_t length, const str
     bool v4 = packet[0] >> 4 == 4;
     enum ip_verdict verdict = v4 ? ipv4_parse(packet, length, &d) : ipv6_parse(packet, length, &d);
     FUZZ_CHECK(verdict == IP_OK, "a packet sent parses");
-    FUZZ_CHECK(length == (size_t)(d.payload - packet) + d.length, "a packet sent is as long as its header says");
+    FUZZ_CHECK(length == (size_t)(d.payload - packet) + d.length,
+               "a packet sent is as long as its header says");
     FUZZ_CHECK(ip_addr_is_multicast(&d.source) == false, "a packet sent does not come from a group");
     if (d.protocol != IP_PROTOCOL_TCP)
         return;
@@ -210,7 +221,8 @@ static inline void fuzz_check_ip(const uint8_t *packet, size_t length, const str
     FUZZ_CHECK(checksum_ok(sum + checksum_sum(d.payload, d.length)), "a segment sent has a right checksum");
     FUZZ_CHECK(from->gso_size > 0 || d.length <= 1500, "a segment sent fits the interface");
     FUZZ_CHECK(from->reason != ESTAB_REASON_NONE, "a segment sent has a reason");
-    FUZZ_CHECK(!((seg.flags & TCP_SYN) && (seg.flags & (TCP_FIN | TCP_RST))), "no segment sent opens and ends");
+    FUZZ_CHECK(!((seg.flags & TCP_SYN) && (seg.flags & (TCP_FIN | TCP_RST))),
+               "no segment sent opens and ends");
 }
 
 /* A packet pulled, its slices behind its header, its checksum completed, in `flat`. Returns the length. */
@@ -219,20 +231,22 @@ static inline size_t fuzz_flatten(const struct estab_packet *packet, uint8_t *fl
     size_t length = packet->length;
     memcpy(flat, packet->data, length);
     for (unsigned i = 0; i < packet->slice_count; i++) {
-        FUZZ_CHECK(length + packet->slices[i].length <= FUZZ_ROOM, "a gathered packet is no longer than 64 KiB");
+        FUZZ_CHECK(length + packet->slices[i].length <= FUZZ_ROOM,
+                   "a gathered packet is no longer than 64 KiB");
         memcpy(flat + length, packet->slices[i].data, packet->slices[i].length);
         length += packet->slices[i].length;
     }
     if (packet->flags & ESTAB_PACKET_CHECKSUM_PARTIAL) {
         uint32_t start = packet->checksum_start;
         uint8_t *field = flat + start + packet->checksum_offset;
-        FUZZ_CHECK(start + packet->checksum_offset + 2u <= length, "the checksum left to do is in the packet");
+        FUZZ_CHECK(start + packet->checksum_offset + 2u <= length,
+                   "the checksum left to do is in the packet");
         checksum_put(field, checksum_sum(flat + start, length - start));
     }
     return length;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- stack */
+/* ------------------------------------------------------------------------------------------ stack */
 
 static inline void fuzz_check_stack(const estab_stack *stack)
 {

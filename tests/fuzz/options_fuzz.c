@@ -1,7 +1,8 @@
 /*
- * The parsers of src/wire on bytes in a heap block of exactly their length: TCP header and options, IPv4 options, IPv6 extension chains, quoted headers, ICMP,
- * neighbour discovery, ARP, Ethernet (requirements/vulns.tsv A). Whatever parses must point into the bytes that it came from, and what can be written again
- * must parse to the same value.
+ * The parsers of src/wire on bytes in a heap block of exactly their length: TCP header and options, IPv4
+ * options, IPv6 extension chains, quoted headers, ICMP, neighbour discovery, ARP, Ethernet
+ * (requirements/vulns.tsv A). Whatever parses must point into the bytes that it came from, and what can be
+ * written again must parse to the same value.
  *
  * Input: one byte that chooses the parser, one of variation, then the bytes to parse.
  */
@@ -17,7 +18,7 @@ static void check_inside(const uint8_t *part, size_t part_length, const uint8_t 
     (void)last;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- TCP */
+/* ------------------------------------------------------------------------------------------ TCP */
 
 static void check_same_options(const struct tcp_segment *a, const struct tcp_segment *b)
 {
@@ -87,7 +88,7 @@ static void fuzz_tcp_options(const uint8_t *data, size_t length, uint8_t variati
     free(segment);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- IP */
+/* ------------------------------------------------------------------------------------------ IP */
 
 static void check_again(const struct ip_datagram *d)
 {
@@ -109,8 +110,8 @@ static void check_again(const struct ip_datagram *d)
     else
         ipv4_write(packet, &fields);
     memcpy(packet + header, d->payload, d->length);
-    enum ip_verdict verdict =
-        d->is_v6 ? ipv6_parse(packet, header + d->length, &again) : ipv4_parse(packet, header + d->length, &again);
+    enum ip_verdict verdict = d->is_v6 ? ipv6_parse(packet, header + d->length, &again)
+                                       : ipv4_parse(packet, header + d->length, &again);
     FUZZ_CHECK(verdict == IP_OK, "a header written parses");
     FUZZ_CHECK(ip_addr_eq(&d->source, &again.source) && ip_addr_eq(&d->destination, &again.destination),
                "addresses survive");
@@ -118,7 +119,8 @@ static void check_again(const struct ip_datagram *d)
                    d->traffic_class == again.traffic_class && d->flow_label == again.flow_label &&
                    (d->is_v6 || d->id == again.id) && !again.is_fragment,
                "the fields survive");
-    FUZZ_CHECK(d->length == again.length && memcmp(d->payload, again.payload, d->length) == 0, "the payload survives");
+    FUZZ_CHECK(d->length == again.length && memcmp(d->payload, again.payload, d->length) == 0,
+               "the payload survives");
     free(packet);
 }
 
@@ -131,8 +133,8 @@ static void fuzz_icmp_of(const struct ip_datagram *d)
         return;
     check_inside(message.body, message.body_length, d->payload, d->length);
     if (icmp_parse_quote(&message, d->is_v6, &quote))
-        check_inside(quote.datagram.payload, quote.datagram.length < 8 ? quote.datagram.length : 8, message.body,
-                     message.body_length);
+        check_inside(quote.datagram.payload, quote.datagram.length < 8 ? quote.datagram.length : 8,
+                     message.body, message.body_length);
     ndp_parse(&message, &ndp);
     if (message.kind == ICMP_ECHO_REQUEST) {
         uint8_t *reply = malloc(ICMP_HEADER + message.body_length);
@@ -214,7 +216,7 @@ static void fuzz_icmp(const uint8_t *data, size_t length, bool v6)
     free(copy);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- link */
+/* ------------------------------------------------------------------------------------------- link */
 
 static void fuzz_link(const uint8_t *data, size_t length)
 {
@@ -228,7 +230,8 @@ static void fuzz_link(const uint8_t *data, size_t length)
         arp_write(out, &arp);
         FUZZ_CHECK(arp_parse(out, ARP_LENGTH, &again), "ARP written parses");
         FUZZ_CHECK(arp.operation == again.operation && mac_eq(&arp.sender_mac, &again.sender_mac) &&
-                       mac_eq(&arp.target_mac, &again.target_mac) && memcmp(arp.sender_ip, again.sender_ip, 4) == 0 &&
+                       mac_eq(&arp.target_mac, &again.target_mac) &&
+                       memcmp(arp.sender_ip, again.sender_ip, 4) == 0 &&
                        memcmp(arp.target_ip, again.target_ip, 4) == 0,
                    "ARP survives");
     }
@@ -248,7 +251,8 @@ static void fuzz_checksum(const uint8_t *data, size_t length, uint8_t cut)
     uint8_t bytes[2];
     checksum_put(bytes, checksum_sum(data, length));
     uint16_t ours = (uint16_t)~get_be16(bytes);
-    FUZZ_CHECK(ours == naive || (naive == 0xffff && ours == 0) || (naive == 0 && ours == 0xffff), "sums agree");
+    FUZZ_CHECK(ours == naive || (naive == 0xffff && ours == 0) || (naive == 0 && ours == 0xffff),
+               "sums agree");
     FUZZ_CHECK(checksum_fold(checksum_copy(copy, data, length)) == checksum_fold(checksum_sum(data, length)),
                "copying sums the same");
     FUZZ_CHECK(memcmp(copy, data, length) == 0, "copying copies");
@@ -256,7 +260,8 @@ static void fuzz_checksum(const uint8_t *data, size_t length, uint8_t cut)
     uint64_t sum = checksum_sum(data, at);
     uint64_t rest = checksum_sum(data + at, length - at);
     sum = at % 2 == 1 ? checksum_add_odd(sum, rest) : sum + rest;
-    FUZZ_CHECK(checksum_fold(sum) % 0xffff == checksum_fold(checksum_sum(data, length)) % 0xffff, "a cut changes nothing");
+    FUZZ_CHECK(checksum_fold(sum) % 0xffff == checksum_fold(checksum_sum(data, length)) % 0xffff,
+               "a cut changes nothing");
     free(copy);
 }
 
