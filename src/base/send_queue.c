@@ -178,12 +178,12 @@ unsigned send_queue_slices(struct send_queue *queue, tcp_seq from, uint32_t leng
     }
     struct block **cursor = choose_cursor(queue, from);
     struct block *block = *cursor;
-    ESTAB_ASSERT(block != NULL);
     while (block->next != NULL && seq_leq(block->next->base, from)) {
         block = block->next;
     }
     unsigned count = 0;
     for (;;) {
+        ESTAB_ASSERT(block != NULL);
         tcp_seq block_end = block->next != NULL ? block->next->base : queue->end;
         uint32_t run = seq_diff(block_end, from);
         if (run > length) {
@@ -212,7 +212,7 @@ bool send_queue_check(const struct send_queue *queue, const struct pool *pool)
     bool cursor_seen = queue->cursor == NULL;
     bool again_seen = queue->again == NULL;
     tcp_seq expected = queue->head->base;
-    const struct block *last = NULL;
+    const struct block *last = queue->head;
     for (const struct block *block = queue->head; block != NULL; block = block->next) {
         if (!seq_eq(block->base, expected) || (block->next != NULL && block->owner_word != 0)) {
             return false;

@@ -136,7 +136,6 @@ static void bits_set(uint64_t *map, uint32_t from, uint32_t to)
 
 static void slot_free(struct fragments *f, struct fragment_slot *slot)
 {
-    ESTAB_ASSERT(slot != NULL);
     slot->used = false;
     f->active--;
 }
@@ -183,11 +182,12 @@ static struct fragment_slot *slot_make_room(struct fragments *f, const struct ip
         slot_free(f, oldest_own);
         return oldest_own;
     }
-    if (free_slot == NULL) {
-        slot_free(f, oldest);
-        return oldest;
+    if (free_slot != NULL) {
+        return free_slot;
     }
-    return free_slot;
+    ESTAB_ASSERT(oldest != NULL);
+    slot_free(f, oldest);
+    return oldest;
 }
 
 static struct fragment_slot *slot_open(struct fragments *f, uint64_t now, const struct ip_datagram *datagram)

@@ -9,6 +9,9 @@ struct conn *conn_new(struct estab_stack *stack)
 {
     struct conn *conn;
     uint32_t generation = 1;
+    if (stack->conn_free == NONE && stack->conn_fresh == stack->settings.max_connections) {
+        ready_drop_dead(stack);
+    }
     if (stack->conn_free != NONE) {
         conn = &stack->conns[stack->conn_free];
         stack->conn_free = conn->output_next;

@@ -56,7 +56,7 @@ int estab_bind(estab_stack *stack, uint64_t now, estab_conn handle, const struct
     if (conn == NULL) {
         return -ESTAB_EBADF;
     }
-    if (conn->tcp.state != ESTAB_CLOSED || conn->bound || conn->tcp.established) {
+    if (conn->tcp.state != ESTAB_CLOSED || conn->bound || conn->tcp.established || conn->spent) {
         return -ESTAB_EINVAL;
     }
     struct ip_addr ip = ip_of(local);
@@ -80,7 +80,7 @@ int estab_connect(estab_stack *stack, uint64_t now, estab_conn handle, const str
     if (conn->listening || conn->tcp.state > ESTAB_LISTEN) {
         return -ESTAB_EISCONN;
     }
-    if (conn->tcp.established || conn->tcp.error != 0) {
+    if (conn->tcp.established || conn->spent) {
         return -ESTAB_EINVAL; /* one record, one connection */
     }
     struct ip_addr before = conn->remote;
@@ -110,7 +110,7 @@ int estab_connect(estab_stack *stack, uint64_t now, estab_conn handle, const str
 /* Whether a passive OPEN is possible: bound, closed, and nobody listens there yet (MUST-41). */
 static int check_passive(const struct estab_stack *stack, const struct conn *conn)
 {
-    if (conn->tcp.state != ESTAB_CLOSED || conn->tcp.established || conn->tcp.error != 0) {
+    if (conn->tcp.state != ESTAB_CLOSED || conn->tcp.established || conn->spent) {
         return conn->tcp.state == ESTAB_CLOSED ? -ESTAB_EINVAL : -ESTAB_EISCONN;
     }
     if (!conn->bound) {

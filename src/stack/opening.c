@@ -12,7 +12,8 @@ struct ip_addr conn_bound_address(const struct conn *conn)
     if (conn->bound_any_v4) {
         return ip_addr_v4(zero);
     }
-    return conn->bound_any ? (struct ip_addr){{0}} : conn->local;
+    static const struct ip_addr any;
+    return conn->bound_any ? any : conn->local;
 }
 
 uint32_t conn_headers(const struct conn *conn)

@@ -46,6 +46,19 @@ void queue_ready(struct estab_stack *stack, struct conn *conn)
     stack->ready.tail = index;
 }
 
+void ready_drop_dead(struct estab_stack *stack)
+{
+    while (stack->ready.head != NONE && !stack->conns[stack->ready.head].in_use) {
+        struct conn *conn = &stack->conns[stack->ready.head];
+        stack->ready.head = conn->ready_next;
+        conn->in_ready = false;
+        conn_recycle(stack, conn);
+    }
+    if (stack->ready.head == NONE) {
+        stack->ready.tail = NONE;
+    }
+}
+
 static void push(struct estab_stack *stack, struct index_queue *queue, struct conn *conn)
 {
     uint32_t index = conn_index(stack, conn);

@@ -45,6 +45,11 @@ void reply_reset(struct estab_stack *stack, const struct arrival *arrival)
     }
     reply.state_before = arrival->packet->state_before;
     reply.state_after = arrival->packet->state_after;
+    /*
+     * DEVIATION from RFC 7323 5.2: no timestamp in a RST from SYN-SENT. It is to clear the peer's old connection (RFC 9293
+     * 3.5.2), and Linux applies PAWS to a RST that meets its TIME-WAIT, where a TSval of 0 may be an old one.
+     */
+    reply.tcp.timestamps = reply.tcp.timestamps && reply.state_before != ESTAB_SYN_SENT;
     stack->counters.resets_out++;
     reply_add(stack, &arrival->key, &reply);
 }

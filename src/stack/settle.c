@@ -67,6 +67,7 @@ static void forget_parent(struct estab_stack *stack, struct conn *conn)
 static void settle_closed(struct estab_stack *stack, struct conn *conn)
 {
     bool unaccepted = conn->has_parent;
+    conn->spent = true;
     forget_parent(stack, conn);
     conn_leave_table(stack, conn);
     port_unbind(stack, conn);

@@ -77,6 +77,7 @@ struct conn {
     bool listening : 1;
     bool has_parent : 1;   /* not accepted yet: the stack's own */
     bool has_record : 1;
+    bool spent : 1;        /* its one connection is over, or never came about */
 };
 
 struct time_wait {
@@ -193,6 +194,8 @@ struct arrival {
 void queue_output(struct estab_stack *stack, struct conn *conn);
 void unpark_all(struct estab_stack *stack);
 void queue_ready(struct estab_stack *stack, struct conn *conn);
+/* Gives back the records at the head of the ready queue whose connection is gone: a user need not poll for them. */
+void ready_drop_dead(struct estab_stack *stack);
 void queue_starved(struct estab_stack *stack, struct conn *conn);
 void wake_starved(struct estab_stack *stack);
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child);

@@ -47,7 +47,7 @@ static inline struct ip_addr ip_addr_v4(const uint8_t bytes[4])
 
 static inline struct ip_addr ip_addr_v6(const uint8_t bytes[16])
 {
-    struct ip_addr a;
+    struct ip_addr a = {{0}};
     memcpy(a.b, bytes, 16);
     return a;
 }
