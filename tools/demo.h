@@ -314,7 +314,7 @@ extern const struct scene_info demo_close_scenes[];
 extern const struct scene_info demo_trouble_scenes[];
 extern const struct scene_info demo_time_wait_scenes[];
 
-/* Real programs at both ends: curl and `estab serve`, `estab fetch` and python3's http.server; then `estab nc`. */
+/* Real programs at both ends: curl and `estab serve`, `estab fetch` and python3's http.server, `estab nc`. */
 void demo_transfers(struct demo *demo);
 
 #endif

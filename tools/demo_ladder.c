@@ -164,10 +164,10 @@ void ladder_record(struct ladder *ladder, struct figure *figure, enum side side,
 
 void ladder_kernel_state(struct ladder *ladder, uint64_t time_ns, enum estab_state state)
 {
-    bool gone = state == ESTAB_LISTEN && ladder->state[PEER] != ESTAB_CLOSED;
-    if (gone && ladder->state[PEER] != ESTAB_LISTEN) {
+    if (state == ESTAB_LISTEN && ladder->peer_connected) {
         state = ESTAB_CLOSED; /* only the listener is left */
     }
+    ladder->peer_connected |= state != ESTAB_LISTEN && state != ESTAB_CLOSED;
     if (ladder->state[PEER] == state) {
         return;
     }

@@ -55,6 +55,7 @@ struct ladder {
     uint32_t isn[2];
     struct path path[2];
     uint8_t state[2];
+    bool peer_connected; /* the kernel had a connection: a listener of the same port is not told any more */
     unsigned reasons[2][ESTAB_REASON_COUNT]; /* segments by side and reason */
     bool zero_window[2];                     /* this side has closed its window */
     bool acked_fin[2]; /* the last arrow was the ACK of our FIN, by the segment that is still being looked at

@@ -161,7 +161,7 @@ static struct fragment_slot *slot_find(struct fragments *f, const struct ip_data
 static struct fragment_slot *slot_make_room(struct fragments *f, const struct ip_addr *source)
 {
     struct fragment_slot *free_slot = NULL;
-    struct fragment_slot *oldest = NULL;
+    struct fragment_slot *oldest = &f->slots[0]; /* counts only where no slot is free */
     struct fragment_slot *oldest_own = NULL;
     uint32_t own = 0;
     for (uint32_t i = 0; i < f->count; i++) {
@@ -170,7 +170,7 @@ static struct fragment_slot *slot_make_room(struct fragments *f, const struct ip
             free_slot = slot;
             continue;
         }
-        if (oldest == NULL || slot->born < oldest->born) {
+        if (slot->born < oldest->born) {
             oldest = slot;
         }
         if (ip_addr_eq(&slot->header.source, source)) {
@@ -185,7 +185,6 @@ static struct fragment_slot *slot_make_room(struct fragments *f, const struct ip
     if (free_slot != NULL) {
         return free_slot;
     }
-    ESTAB_ASSERT(oldest != NULL);
     slot_free(f, oldest);
     return oldest;
 }
