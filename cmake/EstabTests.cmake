@@ -158,6 +158,16 @@ endif()
 
 # -------------------------------------------------- interop: the tool against other people's TCPs; root, one at a time
 if(TARGET estab_tool)
+    # Programs that the scripts start: the library and its drivers, as a user links them.
+    file(GLOB interop_programs CONFIGURE_DEPENDS tests/interop/*.c)
+    foreach(source IN LISTS interop_programs)
+        get_filename_component(name ${source} NAME_WE)
+        add_executable(interop_${name} ${source})
+        set_target_properties(interop_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+        target_compile_definitions(interop_${name} PRIVATE _GNU_SOURCE)
+        target_include_directories(interop_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+        target_link_libraries(interop_${name} PRIVATE estab_drivers estab estab_warnings estab_instrument)
+    endforeach()
     file(GLOB interop_scripts CONFIGURE_DEPENDS tests/interop/*.py)
     foreach(script IN LISTS interop_scripts)
         file(STRINGS ${script} entry REGEX "__main__")

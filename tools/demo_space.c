@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -33,6 +34,8 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+
+#define STACK ((size_t)8 << 20) /* of the first process within */
 
 /* ------------------------------------------------------------------------------------------- processes */
 
@@ -57,8 +60,8 @@ static int wait_for_child(pid_t child, const sigset_t *ending)
 }
 
 /*
- * /proc for the processes in here, so that what they read of themselves there is theirs; the rest of the file system
- * stays as it is. Nothing depends on it.
+ * /proc for the processes in here, so that what they read of themselves there is theirs; the rest of the file
+ * system stays as it is. Nothing depends on it.
  */
 static void mount_proc(void)
 {
@@ -67,12 +70,32 @@ static void mount_proc(void)
     }
 }
 
+/* What the new process is handed. */
+struct first {
+    int (*play)(struct demo *demo);
+    struct demo *demo;
+    const sigset_t *signals;
+};
+
+/* The first process of the namespace. What is to be done at exit is the parent's; output was flushed. */
+static int be_first(void *argument)
+{
+    const struct first *first = argument;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigprocmask(SIG_SETMASK, first->signals, NULL);
+    mount_proc();
+    _exit(first->play(first->demo));
+}
+
 int space_run(int (*play)(struct demo *demo), struct demo *demo, char *error, size_t size)
 {
     sigset_t ending;
     sigset_t before;
-    if (unshare(CLONE_NEWPID) != 0) {
-        snprintf(error, size, "a namespace of its own wants root: %s", strerror(errno));
+    struct first first = {play, demo, &before};
+    uint8_t *stack =
+        mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) {
+        snprintf(error, size, "no memory for a process: %s", strerror(errno));
         return -1;
     }
     sigemptyset(&ending);
@@ -81,19 +104,14 @@ int space_run(int (*play)(struct demo *demo), struct demo *demo, char *error, si
     sigaddset(&ending, SIGTERM);
     sigaddset(&ending, SIGHUP);
     sigprocmask(SIG_BLOCK, &ending, &before);
-    pid_t child = fork();
+    pid_t child = clone(be_first, stack + STACK, CLONE_NEWPID | SIGCHLD, &first);
     if (child < 0) {
-        snprintf(error, size, "no process of its own: %s", strerror(errno));
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        return -1;
+        snprintf(error, size, "a namespace of its own wants root: %s", strerror(errno));
     }
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        mount_proc();
-        exit(play(demo));
-    }
-    return wait_for_child(child, &ending);
+    int code = child < 0 ? -1 : wait_for_child(child, &ending);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    munmap(stack, STACK);
+    return code;
 }
 
 /* --------------------------------------------------------------------------------------------- network */

@@ -33,8 +33,10 @@
 extern "C" {
 #endif
 
-#if defined(__GNUC__)
+#if defined(__clang__)
 #define ESTAB_API __attribute__((visibility("default")))
+#elif defined(__GNUC__)
+#define ESTAB_API __attribute__((visibility("default"), externally_visible))
 #else
 #define ESTAB_API
 #endif

@@ -31,4 +31,17 @@ static inline void put_be32(uint8_t *p, uint32_t v)
     p[3] = (uint8_t)v;
 }
 
+/*
+ * The word whose bytes lie in memory as `v` does in network order: for sums and stores of whole words without a
+ * detour through memory.
+ */
+static inline uint32_t be32_word(uint32_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return v;
+#else
+    return v >> 24 | (v >> 8 & 0xff00u) | (v << 8 & 0xff0000u) | v << 24;
+#endif
+}
+
 #endif

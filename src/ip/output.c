@@ -234,10 +234,7 @@ void output_write_ip(const struct ip_host *ip, const struct ip_header_fields *fi
         ip->config.ipv6->write(out, fields);
         return;
     }
-    struct ip_header_fields whole = *fields;
-    whole.dont_fragment = true;
-    whole.id = 0; /* never fragmented, so it means nothing and tells nothing (RFC 6864 4.1, O-28) */
-    ipv4_write(out, &whole);
+    ipv4_write_whole(out, fields);
 }
 
 void ip_path_write(const struct ip_host *ip, const struct ip_path *path,

@@ -39,7 +39,6 @@ struct conn *conn_new(struct estab_stack *stack)
     conn_init(&conn->tcp, &defaults);
     conn->generation = generation;
     conn->in_use = true;
-    conn->timer_at = TIMERS_NEVER;
     conn->partner = conn->output_next = conn->ready_next = conn->queue_next = NONE;
     stack->conn_count++;
     return conn;
@@ -64,22 +63,6 @@ void conn_delete(struct estab_stack *stack, struct conn *conn)
     conn->in_use = false;
     stack->conn_count--;
     conn_recycle(stack, conn);
-}
-
-estab_conn conn_handle(const struct estab_stack *stack, const struct conn *conn)
-{
-    return (uint64_t)conn->generation << 32 | (conn_index(stack, conn) + 1);
-}
-
-struct conn *conn_of(const struct estab_stack *stack, estab_conn handle)
-{
-    uint32_t index = (uint32_t)handle - 1;
-    if (index >= stack->conn_fresh) {
-        return NULL;
-    }
-    struct conn *conn = &stack->conns[index];
-    bool valid = conn->in_use && conn->generation == (uint32_t)(handle >> 32) && !conn->tcp.released && !conn->has_parent;
-    return valid ? conn : NULL;
 }
 
 /* ---- the table ---- */

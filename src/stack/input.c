@@ -9,10 +9,11 @@
 
 #define BATCH 16
 
-struct batch {
-    struct ip_received received[BATCH];
-    uint32_t hash[BATCH];
-    struct flow_key key[BATCH];
+/* A packet between the passes. */
+struct waiting {
+    struct ip_received received;
+    struct arrival arrival;
+    uint32_t hash; /* of its flow */
 };
 
 static void drop(struct estab_stack *stack, struct estab_packet *packet, enum estab_drop reason)
@@ -83,7 +84,11 @@ static void trace_arrival(struct estab_stack *stack, const struct arrival *arriv
 /* The segment's record stands in the trace before the arrows that it takes. */
 static struct estab_trace *trace_ahead(struct estab_stack *stack, const struct arrival *arrival, unsigned shift)
 {
-    if (!trace_on(&stack->trace) || stack->trace.count == stack->trace.capacity) {
+    if (!trace_on(&stack->trace)) {
+        return NULL;
+    }
+    if (stack->trace.count == stack->trace.capacity) {
+        ++*stack->trace.lost;
         return NULL;
     }
     uint32_t place = (stack->trace.head + stack->trace.count) % stack->trace.capacity;
@@ -149,31 +154,31 @@ static void deliver(struct estab_stack *stack, struct arrival *arrival, uint32_t
         closed_segment(stack, arrival);
     }
     trace_outcome(record, arrival->packet);
-    stack->counters.drops[arrival->packet->reason] += arrival->packet->reason != ESTAB_DROP_NONE;
+    if (arrival->packet->reason != ESTAB_DROP_NONE) {
+        stack->counters.drops[arrival->packet->reason]++;
+    }
 }
 
-static void tcp_arrives(struct estab_stack *stack, struct estab_packet *packet, const struct batch *batch, unsigned i)
+static void tcp_arrives(struct estab_stack *stack, struct waiting *waiting)
 {
-    const struct ip_received *received = &batch->received[i];
+    struct arrival *arrival = &waiting->arrival;
     struct tcp_segment seg;
-    uint32_t id = flow_find(stack, &batch->key[i], batch->hash[i]);
-    enum estab_drop bad = id == TABLE_NONE ? ip_check_addresses(stack->ip, received) : ESTAB_DROP_NONE;
+    uint32_t id = flow_find(stack, &arrival->key, waiting->hash);
+    enum estab_drop bad = ESTAB_DROP_NONE;
+    if (id == TABLE_NONE) {
+        bad = ip_check_addresses(stack->ip, &waiting->received);
+    }
     if (bad == ESTAB_DROP_NONE) {
-        bad = parse(packet, &received->datagram, &seg);
+        bad = parse(arrival->packet, &waiting->received.datagram, &seg);
     }
     if (bad != ESTAB_DROP_NONE) {
-        drop(stack, packet, bad);
-        trace_drop(stack, packet);
+        drop(stack, arrival->packet, bad);
+        trace_drop(stack, arrival->packet);
         return;
     }
     stack->counters.segments_in++;
-    struct arrival arrival = {
-        .key = batch->key[i],
-        .seg = &seg,
-        .packet = packet,
-        .interface = (uint8_t)received->interface,
-    };
-    deliver(stack, &arrival, id);
+    arrival->seg = &seg;
+    deliver(stack, arrival, id);
 }
 
 /* ---- ICMP errors ---- */
@@ -216,39 +221,39 @@ static void icmp_arrives(struct estab_stack *stack, struct estab_packet *packet,
 
 /* ---- batches ---- */
 
-static bool key_eq(const struct flow_key *a, const struct flow_key *b)
+static void name_flow(struct estab_stack *stack, struct waiting *waiting, struct estab_packet *packet)
 {
-    return a->local_port == b->local_port && a->remote_port == b->remote_port &&
-           ip_addr_eq(&a->remote, &b->remote) && ip_addr_eq(&a->local, &b->local);
+    const struct ip_datagram *datagram = &waiting->received.datagram;
+    struct arrival *arrival = &waiting->arrival;
+    bool long_enough = datagram->length >= TCP_HEADER;
+    arrival->key.local = datagram->destination;
+    arrival->key.remote = datagram->source;
+    arrival->key.local_port = long_enough ? get_be16(datagram->payload + 2) : 0;
+    arrival->key.remote_port = long_enough ? get_be16(datagram->payload) : 0;
+    arrival->packet = packet;
+    arrival->interface = (uint8_t)packet->interface;
+    arrival->reuses = false;
+    waiting->hash = flow_hash(stack, &arrival->key);
+    table_prefetch(&stack->table, waiting->hash);
 }
 
 /* First pass. Returns how many packets it took: a reassembled datagram ends the batch, since its buffer is used again. */
-static unsigned take_apart(struct estab_stack *stack, struct estab_packet *packets, unsigned count, struct batch *batch)
+static unsigned take_apart(struct estab_stack *stack, struct estab_packet *packets, unsigned count,
+                           struct waiting *batch)
 {
     for (unsigned i = 0; i < count; i++) {
-        struct ip_received *received = &batch->received[i];
         struct estab_packet *packet = &packets[i];
         packet->conn = 0;
         packet->reason = ESTAB_DROP_NONE;
         packet->state_before = packet->state_after = ESTAB_CLOSED;
-        stack->counters.packets_in++;
         stack->counters.bytes_in += packet->length;
-        ip_input(stack->ip, stack->tcp.now, packet, received);
-        if (received->kind != IP_RECEIVED_TCP) {
+        ip_input(stack->ip, stack->tcp.now, packet, &batch[i].received);
+        if (batch[i].received.kind != IP_RECEIVED_TCP) {
             continue;
         }
-        const uint8_t *ports = received->datagram.payload;
-        bool long_enough = received->datagram.length >= TCP_HEADER;
-        batch->key[i] = (struct flow_key){
-            .local = received->datagram.destination,
-            .remote = received->datagram.source,
-            .local_port = long_enough ? get_be16(ports + 2) : 0,
-            .remote_port = long_enough ? get_be16(ports) : 0,
-        };
-        bool same = i > 0 && batch->received[i - 1].kind == IP_RECEIVED_TCP && key_eq(&batch->key[i], &batch->key[i - 1]);
-        batch->hash[i] = same ? batch->hash[i - 1] : flow_hash(stack, &batch->key[i]);
-        table_prefetch(&stack->table, batch->hash[i]);
-        bool reassembled = ports < packet->data || ports >= packet->data + packet->length;
+        name_flow(stack, &batch[i], packet);
+        const uint8_t *payload = batch[i].received.datagram.payload;
+        bool reassembled = payload < packet->data || payload >= packet->data + packet->length;
         if (reassembled) {
             return i + 1;
         }
@@ -256,33 +261,33 @@ static unsigned take_apart(struct estab_stack *stack, struct estab_packet *packe
     return count;
 }
 
+/* Second pass: what the third will read and write of a connection. */
 static void prefetch(const struct estab_stack *stack, uint32_t hash)
 {
     uint32_t position = table_home(&stack->table, hash);
     uint32_t id = table_next(&stack->table, hash, &position);
     if (id != TABLE_NONE && !(id & TIME_WAIT_ID)) {
         const char *conn = (const char *)&stack->conns[id];
-        __builtin_prefetch(conn, 1);
-        __builtin_prefetch(conn + 64, 1);
-        __builtin_prefetch(conn + 128, 1);
-        __builtin_prefetch(&stack->conns[id].local, 1);
+        for (size_t at = 0; at < sizeof(struct conn); at += 64) {
+            __builtin_prefetch(conn + at, 1);
+        }
     } else if (id != TABLE_NONE) {
         __builtin_prefetch(&stack->time_waits[id & ~TIME_WAIT_ID], 1);
     }
 }
 
-static void handle(struct estab_stack *stack, struct estab_packet *packet, const struct batch *batch, unsigned i)
+static void handle(struct estab_stack *stack, struct estab_packet *packet, struct waiting *waiting)
 {
-    switch (batch->received[i].kind) {
+    switch (waiting->received.kind) {
     case IP_RECEIVED_TCP:
-        tcp_arrives(stack, packet, batch, i);
+        tcp_arrives(stack, waiting);
         return;
     case IP_RECEIVED_ICMP_ERROR:
-        icmp_arrives(stack, packet, &batch->received[i]);
+        icmp_arrives(stack, packet, &waiting->received);
         return;
     case IP_RECEIVED_NOTHING:
-        if (batch->received[i].drop != ESTAB_DROP_NONE) {
-            drop(stack, packet, batch->received[i].drop);
+        if (waiting->received.drop != ESTAB_DROP_NONE) {
+            drop(stack, packet, waiting->received.drop);
             trace_drop(stack, packet);
         }
         return;
@@ -291,17 +296,18 @@ static void handle(struct estab_stack *stack, struct estab_packet *packet, const
 
 void estab_input(estab_stack *stack, uint64_t now, struct estab_packet *packets, unsigned count)
 {
-    struct batch batch;
+    struct waiting batch[BATCH];
     stack->tcp.now = now;
     while (count > 0) {
-        unsigned taken = take_apart(stack, packets, count < BATCH ? count : BATCH, &batch);
+        unsigned taken = take_apart(stack, packets, count < BATCH ? count : BATCH, batch);
+        stack->counters.packets_in += taken;
         for (unsigned i = 0; taken > 1 && i < taken; i++) {
-            if (batch.received[i].kind == IP_RECEIVED_TCP) {
-                prefetch(stack, batch.hash[i]);
+            if (batch[i].received.kind == IP_RECEIVED_TCP) {
+                prefetch(stack, batch[i].hash);
             }
         }
         for (unsigned i = 0; i < taken; i++) {
-            handle(stack, &packets[i], &batch, i);
+            handle(stack, &packets[i], &batch[i]);
         }
         packets += taken;
         count -= taken;

@@ -24,20 +24,20 @@ static void leave_checksum(struct estab_packet *packet, uint8_t *field, uint64_t
 
 void frame_finish(struct estab_stack *stack, struct estab_packet *packet, const struct frame *frame)
 {
-    bool v6 = !ip_addr_is_v4(&frame->key->local);
+    bool v6 = !ip_addr_is_v4(frame->local);
     uint32_t at = ip_path_header(frame->path, v6);
     uint32_t segment = frame->header_length + frame->text_length;
     uint8_t *header = packet->data + at;
-    uint64_t pseudo = checksum_pseudo(&frame->key->local, &frame->key->remote, IP_PROTOCOL_TCP) + checksum_length(segment);
+    uint64_t pseudo = checksum_pseudo(frame->local, frame->remote, IP_PROTOCOL_TCP) + checksum_length(segment);
     packet->flags = 0;
     if (ip_interface(stack->ip, frame->path->interface)->checksum_offload) {
         leave_checksum(packet, header + 16, pseudo, at);
     } else {
-        checksum_put(header + 16, pseudo + checksum_sum(header, frame->header_length) + frame->text_sum);
+        checksum_put(header + 16, pseudo + frame->header_sum + frame->text_sum);
     }
     struct ip_header_fields fields = {
-        .source = frame->key->local,
-        .destination = frame->key->remote,
+        .source = *frame->local,
+        .destination = *frame->remote,
         .payload_length = segment,
         .flow_label = frame->flow_label,
         .protocol = IP_PROTOCOL_TCP,
@@ -65,8 +65,10 @@ static uint64_t copy_text(struct conn *conn, const struct tcp_plan *plan, uint8_
     struct slice slices[MAX_SLICES];
     uint64_t sum = 0;
     uint32_t done = 0;
-    while (done < plan->length) {
-        unsigned count = send_queue_slices(&conn->tcp.snd, seq_add(plan->seq, done), plan->length - done, slices, MAX_SLICES);
+    uint32_t length = plan->seg.text_length;
+    while (done < length) {
+        tcp_seq from = seq_add(plan->seg.seq, done);
+        unsigned count = send_queue_slices(&conn->tcp.snd, from, length - done, slices, MAX_SLICES);
         for (unsigned i = 0; i < count; i++) {
             if (sum_it) {
                 sum = add_run(sum, done, checksum_copy(to + done, slices[i].data, slices[i].length));
@@ -84,16 +86,17 @@ static bool refer_text(struct conn *conn, const struct tcp_plan *plan, struct es
 {
     struct slice slices[MAX_SLICES];
     unsigned room = packet->slices == NULL ? 0 : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity : MAX_SLICES;
-    if (plan->length == 0 || room == 0) {
+    uint32_t length = plan->seg.text_length;
+    if (length == 0 || room == 0) {
         return false;
     }
-    unsigned count = send_queue_slices(&conn->tcp.snd, plan->seq, plan->length, slices, room);
+    unsigned count = send_queue_slices(&conn->tcp.snd, plan->seg.seq, length, slices, room);
     size_t covered = 0;
     for (unsigned i = 0; i < count; i++) {
         packet->slices[i] = (struct estab_slice){slices[i].data, slices[i].length};
         covered += slices[i].length;
     }
-    packet->slice_count = covered == plan->length ? (uint16_t)count : 0;
+    packet->slice_count = covered == length ? (uint16_t)count : 0;
     return packet->slice_count > 0;
 }
 
@@ -110,8 +113,7 @@ static uint64_t sum_slices(const struct estab_packet *packet)
 
 /* ---- one segment of a connection ---- */
 
-static void trace_output(struct estab_stack *stack, const struct conn *conn, const struct tcp_segment *seg,
-                         const struct tcp_plan *plan)
+static void trace_output(struct estab_stack *stack, const struct conn *conn, const struct tcp_plan *plan)
 {
     if (!trace_on(&stack->trace)) {
         return;
@@ -121,7 +123,7 @@ static void trace_output(struct estab_stack *stack, const struct conn *conn, con
     if (record != NULL) {
         record->state = record->state_after = conn->tcp.state;
         record->reason = plan->reason;
-        trace_segment_fields(&record->segment, seg, (seg->flags & TCP_SYN) ? 0 : conn->tcp.rcv_shift);
+        trace_segment_fields(&record->segment, &plan->seg, (plan->seg.flags & TCP_SYN) ? 0 : conn->tcp.rcv_shift);
     }
 }
 
@@ -131,24 +133,24 @@ static void describe(const struct estab_stack *stack, const struct conn *conn, c
     packet->conn = conn_handle(stack, conn);
     packet->state_before = packet->state_after = conn->tcp.state;
     packet->reason = plan->reason;
-    packet->gso_size = plan->length > plan->segment_size ? (uint16_t)plan->segment_size : 0;
+    packet->gso_size = plan->seg.text_length > plan->segment_size ? (uint16_t)plan->segment_size : 0;
 }
 
-static void build(struct estab_stack *stack, struct conn *conn, const struct tcp_plan *plan, struct estab_packet *packet)
+static void build(struct estab_stack *stack, struct conn *conn, struct tcp_plan *plan, struct estab_packet *packet)
 {
-    struct tcp_segment seg = {.source_port = conn->local_port, .destination_port = conn->remote_port};
-    struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
-    tcp_output_segment(&conn->tcp, plan, &seg);
     struct frame frame = {
         .path = &conn->path,
-        .key = &key,
+        .local = &conn->local,
+        .remote = &conn->remote,
         .flow_label = conn->flow_label,
-        .text_length = plan->length,
+        .text_length = plan->seg.text_length,
         .hop_limit = conn->hop_limit != 0 ? conn->hop_limit : stack->settings.hop_limit,
         .traffic_class = (uint8_t)(conn->dscp << 2),
     };
     uint8_t *header = packet->data + ip_path_header(&conn->path, !ip_addr_is_v4(&conn->local));
-    frame.header_length = tcp_header_write(header, &seg);
+    plan->seg.source_port = conn->local_port;
+    plan->seg.destination_port = conn->remote_port;
+    frame.header_length = tcp_header_write_sum(header, &plan->seg, &frame.header_sum);
     bool sum_it = !ip_interface(stack->ip, conn->path.interface)->checksum_offload;
     packet->slice_count = 0;
     if (refer_text(conn, plan, packet)) {
@@ -158,7 +160,7 @@ static void build(struct estab_stack *stack, struct conn *conn, const struct tcp
     }
     frame_finish(stack, packet, &frame);
     describe(stack, conn, plan, packet);
-    trace_output(stack, conn, &seg, plan);
+    trace_output(stack, conn, plan);
 }
 
 /* Text that slices are sure to cover, wherever it begins in its first block. */
@@ -172,6 +174,9 @@ static uint32_t text_to_refer(const struct estab_stack *stack, const struct esta
 static uint32_t most_text(const struct estab_stack *stack, const struct conn *conn, const struct estab_packet *packet)
 {
     uint32_t most = ip_interface(stack->ip, conn->path.interface)->gso_max;
+    if (most == 0) {
+        return 0;
+    }
     uint32_t refer = text_to_refer(stack, packet);
     uint32_t copy = packet->capacity - MAX_HEADERS;
     uint32_t limit = refer > copy ? refer : copy;
@@ -182,9 +187,13 @@ static uint32_t most_text(const struct estab_stack *stack, const struct conn *co
 static bool fits(const struct estab_stack *stack, const struct conn *conn, const struct tcp_plan *plan,
                  const struct estab_packet *packet)
 {
+    uint32_t length = plan->seg.text_length;
+    if (MAX_HEADERS + length <= packet->capacity) {
+        return true;
+    }
     uint32_t headers = ip_path_header(&conn->path, !ip_addr_is_v4(&conn->local)) + TCP_HEADER +
-                       tcp_options_length(&plan->options, plan->flags & TCP_SYN);
-    return headers + plan->length <= packet->capacity || plan->length <= text_to_refer(stack, packet);
+                       tcp_options_length(&plan->seg.options, plan->seg.flags & TCP_SYN);
+    return headers + length <= packet->capacity || length <= text_to_refer(stack, packet);
 }
 
 /* The way to the peer, found again where routes or neighbours have changed. */
@@ -227,7 +236,7 @@ bool conn_pull(struct estab_stack *stack, struct conn *conn, struct estab_packet
         return false;
     }
     build(stack, conn, &plan, packet);
-    if (plan.flags & TCP_ACK && c->ack_reason == ESTAB_REASON_ACK) {
+    if (plan.seg.flags & TCP_ACK && c->ack_reason == ESTAB_REASON_ACK) {
         ip_path_confirm(stack->ip, ctx->now, &conn->path);
     }
     tcp_output_sent(c, ctx, &plan);

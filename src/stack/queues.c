@@ -96,11 +96,11 @@ void queue_starved(struct estab_stack *stack, struct conn *conn)
 /* Blocks have come back: a few of those who found none may try again. */
 void wake_starved(struct estab_stack *stack)
 {
-    for (unsigned n = 0; n < 8 && pool_available(&stack->pool) > stack->pool.total / 8; n++) {
-        struct conn *conn = pop(stack, &stack->starved);
-        if (conn == NULL) {
+    for (unsigned n = 0; n < 8 && stack->starved.head != NONE; n++) {
+        if (pool_available(&stack->pool) <= stack->pool.total / 8) {
             return;
         }
+        struct conn *conn = pop(stack, &stack->starved);
         if (!conn->in_use) {
             conn_recycle(stack, conn);
         } else if (conn_writable(&conn->tcp)) {

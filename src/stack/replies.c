@@ -46,8 +46,8 @@ void reply_reset(struct estab_stack *stack, const struct arrival *arrival)
     reply.state_before = arrival->packet->state_before;
     reply.state_after = arrival->packet->state_after;
     /*
-     * DEVIATION from RFC 7323 5.2: no timestamp in a RST from SYN-SENT. It is to clear the peer's old connection (RFC 9293
-     * 3.5.2), and Linux applies PAWS to a RST that meets its TIME-WAIT, where a TSval of 0 may be an old one.
+     * DEVIATION from RFC 7323 5.2: no timestamp in a RST from SYN-SENT. It is to clear an old connection of
+     * the peer (RFC 9293 3.5.2), and Linux applies PAWS to a RST for its TIME-WAIT: a TSval of 0 may be old.
      */
     reply.tcp.timestamps = reply.tcp.timestamps && reply.state_before != ESTAB_SYN_SENT;
     stack->counters.resets_out++;
@@ -85,17 +85,17 @@ static void build(struct estab_stack *stack, struct reply *reply, const struct i
         .wnd = reply->tcp.wnd,
         .options = {.has_timestamps = reply->tcp.timestamps, .tsval = reply->tcp.tsval, .tsecr = reply->tcp.tsecr},
     };
-    struct flow_key key = {reply->source, reply->destination, reply->source_port, reply->destination_port};
     bool v6 = !ip_addr_is_v4(&reply->source);
-    uint32_t ports = (uint32_t)key.local_port << 16 | key.remote_port;
+    uint32_t ports = (uint32_t)reply->source_port << 16 | reply->destination_port;
     struct frame frame = {
         .path = path,
-        .key = &key,
-        .flow_label = v6 ? ip_flow_label(stack->ip, &key.local, &key.remote, ports) : 0,
-        .header_length = tcp_header_write(packet->data + ip_path_header(path, v6), &seg),
+        .local = &reply->source,
+        .remote = &reply->destination,
+        .flow_label = v6 ? ip_flow_label(stack->ip, &reply->source, &reply->destination, ports) : 0,
         .hop_limit = stack->settings.hop_limit,
         .traffic_class = reply->traffic_class,
     };
+    frame.header_length = tcp_header_write_sum(packet->data + ip_path_header(path, v6), &seg, &frame.header_sum);
     packet->interface = path->interface;
     packet->conn = reply->conn;
     packet->state_before = reply->state_before;

@@ -8,17 +8,13 @@
 #include "tcp/timers.h"
 #include "tcp/user_calls.h"
 
-struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *conn, uint64_t now)
+void conn_trace_identity(struct estab_stack *stack, const struct conn *conn)
 {
-    stack->tcp.now = now;
-    if (trace_on(&stack->trace)) {
-        stack->trace.who = (struct trace_identity){
-            .conn = conn_handle(stack, conn),
-            .local = addr_of(&conn->local, conn->local_port, conn->scope),
-            .remote = addr_of(&conn->remote, conn->remote_port, conn->scope),
-        };
-    }
-    return &stack->tcp;
+    stack->trace.who = (struct trace_identity){
+        .conn = conn_handle(stack, conn),
+        .local = addr_of(&conn->local, conn->local_port, conn->scope),
+        .remote = addr_of(&conn->remote, conn->remote_port, conn->scope),
+    };
 }
 
 bool conn_may_have_output(const struct tcp_conn *c)
@@ -26,26 +22,21 @@ bool conn_may_have_output(const struct tcp_conn *c)
     if (c->state == ESTAB_CLOSED || c->state == ESTAB_LISTEN || c->state == ESTAB_TIME_WAIT) {
         return false;
     }
-    return (c->owed & ~OWED_ACK_LATER) != 0 || conn_unsent(c) > 0 || c->recovery.phase != RECOVERY_OPEN ||
+    return (c->owed & ~OWED_ACK_LATER) != 0 || conn_has_unsent(c) || c->recovery.phase != RECOVERY_OPEN ||
            (c->closing && !conn_fin_sent(c));
 }
 
 void conn_settle_timers(struct estab_stack *stack, struct conn *conn)
 {
-    if (!conn->tcp.timers_set) {
-        return;
-    }
-    conn->tcp.timers_set = false;
-    uint64_t next = tcp_timers_next(&conn->tcp);
-    /* An entry that is too early costs one look when its time comes; moving it at each ACK would cost more. */
-    if (next < conn->timer_at) {
-        conn_set_timer(stack, conn, next);
+    if (conn->tcp.timers_set) {
+        conn->tcp.timers_set = false;
+        conn_set_timer(stack, conn, conn->tcp.wake_ns);
     }
 }
 
 void conn_set_timer(struct estab_stack *stack, struct conn *conn, uint64_t deadline_ns)
 {
-    conn->timer_at = deadline_ns;
+    conn->tcp.wake_ns = deadline_ns;
     timers_set(&stack->timers, conn_index(stack, conn), deadline_ns);
 }
 
@@ -95,9 +86,27 @@ static void settle_listen(struct estab_stack *stack, struct conn *conn)
     conn_set_timer(stack, conn, TIMERS_NEVER);
 }
 
-void conn_settle(struct estab_stack *stack, struct conn *conn)
+static void settle_events(struct estab_stack *stack, struct conn *conn)
 {
-    struct tcp_conn *c = &conn->tcp;
+    if (conn->tcp.events != 0 && !conn->in_ready && !conn->tcp.released && !conn->has_parent) {
+        queue_ready(stack, conn);
+    }
+}
+
+/* What a connection that lives may have for its user, the driver and the timers. */
+static inline void settle_news(struct estab_stack *stack, struct conn *conn)
+{
+    settle_events(stack, conn);
+    conn_settle_timers(stack, conn);
+    if (!conn->in_output && conn_may_have_output(&conn->tcp)) {
+        queue_output(stack, conn);
+    }
+}
+
+/* Every state but ESTABLISHED, and what a listener has not handed over yet. */
+static void settle_other(struct estab_stack *stack, struct conn *conn)
+{
+    const struct tcp_conn *c = &conn->tcp;
     if (conn->has_parent && !conn->in_queue && state_is_synchronized(c->state)) {
         child_established(stack, conn);
     }
@@ -107,24 +116,24 @@ void conn_settle(struct estab_stack *stack, struct conn *conn)
             return;
         }
     }
-    if (c->events != 0 && !c->released && !conn->has_parent) {
-        queue_ready(stack, conn);
-    }
-    if (c->state == ESTAB_CLOSED) {
-        if (conn->in_table) {
-            settle_closed(stack, conn);
-        }
+    if (c->state != ESTAB_CLOSED && c->state != ESTAB_LISTEN) {
+        settle_news(stack, conn);
         return;
     }
-    if (c->state == ESTAB_LISTEN) {
-        if (!conn->listening && (conn->remote_port != 0 || conn->has_parent)) {
-            settle_listen(stack, conn);
-        }
-        return;
+    settle_events(stack, conn);
+    if (c->state == ESTAB_CLOSED && conn->in_table) {
+        settle_closed(stack, conn);
+    } else if (c->state == ESTAB_LISTEN && !conn->listening && (conn->remote_port != 0 || conn->has_parent)) {
+        settle_listen(stack, conn);
     }
-    conn_settle_timers(stack, conn);
-    if (!conn->in_output && conn_may_have_output(c)) {
-        queue_output(stack, conn);
+}
+
+void conn_settle(struct estab_stack *stack, struct conn *conn)
+{
+    if (conn->tcp.state == ESTAB_ESTABLISHED && !conn->has_parent) {
+        settle_news(stack, conn);
+    } else {
+        settle_other(stack, conn);
     }
 }
 

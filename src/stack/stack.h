@@ -39,7 +39,6 @@ struct conn {
     struct ip_addr local;
     struct ip_addr remote;
     uint64_t user;
-    uint64_t timer_at;     /* its entry among the timers: never later than its earliest deadline */
     union {
         struct { /* a connection's */
             struct ip_path path;
@@ -157,12 +156,28 @@ int settings_fill(struct settings *settings, const struct estab_config *config, 
 struct conn *conn_new(struct estab_stack *stack);
 void conn_delete(struct estab_stack *stack, struct conn *conn);
 void conn_recycle(struct estab_stack *stack, struct conn *conn);
-estab_conn conn_handle(const struct estab_stack *stack, const struct conn *conn);
-struct conn *conn_of(const struct estab_stack *stack, estab_conn handle); /* NULL: stale */
-
 static inline uint32_t conn_index(const struct estab_stack *stack, const struct conn *conn)
 {
     return (uint32_t)(conn - stack->conns);
+}
+
+static inline estab_conn conn_handle(const struct estab_stack *stack, const struct conn *conn)
+{
+    return (uint64_t)conn->generation << 32 | (conn_index(stack, conn) + 1);
+}
+
+/* NULL: stale. */
+static inline struct conn *conn_of(const struct estab_stack *stack, estab_conn handle)
+{
+    uint32_t index = (uint32_t)handle - 1;
+    if (index >= stack->conn_fresh) {
+        return NULL;
+    }
+    struct conn *conn = &stack->conns[index];
+    if (conn->generation != (uint32_t)(handle >> 32) || !conn->in_use || conn->has_parent || conn->tcp.released) {
+        return NULL;
+    }
+    return conn;
 }
 
 /* A flow, local side first; a listener's key has remote any and port 0. */
@@ -202,8 +217,18 @@ void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn 
 struct conn *waiting_pop(struct estab_stack *stack, struct conn *listener);
 
 /* ---- settle.c ---- */
+void conn_trace_identity(struct estab_stack *stack, const struct conn *conn);
+
 /* Sets time and trace identity for calls into tcp/. */
-struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *conn, uint64_t now);
+static inline struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *conn, uint64_t now)
+{
+    stack->tcp.now = now;
+    if (trace_on(&stack->trace)) {
+        conn_trace_identity(stack, conn);
+    }
+    return &stack->tcp;
+}
+
 /* What follows for the stack from what has happened to a connection. It may be gone afterwards. */
 void conn_settle(struct estab_stack *stack, struct conn *conn);
 /* Only its deadlines: what sending changes. */
@@ -271,10 +296,12 @@ bool conn_pull(struct estab_stack *stack, struct conn *conn, struct estab_packet
  */
 struct frame {
     const struct ip_path *path;
-    const struct flow_key *key;
+    const struct ip_addr *local;
+    const struct ip_addr *remote;
     uint32_t flow_label;
     uint32_t header_length; /* of TCP */
     uint32_t text_length;
+    uint64_t header_sum;    /* of the TCP header */
     uint64_t text_sum;      /* of the text, where software does it */
     uint8_t hop_limit;
     uint8_t traffic_class;

@@ -14,11 +14,11 @@ static void conn_due(struct estab_stack *stack, uint32_t index, uint64_t now)
         conn_set_timer(stack, conn, due);
         return;
     }
-    conn_set_timer(stack, conn, TIMERS_NEVER);
-    conn->tcp.timers_set = true;
-    if (tcp_timeouts(&conn->tcp, conn_context(stack, conn, now))) {
+    bool gave_up = tcp_timeouts(&conn->tcp, conn_context(stack, conn, now));
+    if (gave_up) {
         conn_reset_peer(stack, conn);
     }
+    conn_set_timer(stack, conn, tcp_timers_next(&conn->tcp)); /* NEVER removes it */
     conn_settle(stack, conn);
 }
 

@@ -28,6 +28,7 @@ void conn_init(struct tcp_conn *c, const struct tcp_conn_defaults *defaults)
     for (unsigned i = 0; i < TCP_DEADLINES; i++) {
         c->deadline[i] = UINT64_MAX;
     }
+    c->wake_ns = UINT64_MAX;
 }
 
 void conn_inherit(struct tcp_conn *c, const struct tcp_conn *listener)
@@ -100,6 +101,9 @@ bool conn_window_update_due(const struct tcp_conn *c)
 {
     uint32_t gain = seq_diff(conn_rcv_edge(c), c->rcv_adv);
     uint32_t half = c->rcv_limit / 2;
+    if (gain < c->adv_mss && gain < half) {
+        return false; /* after most reads: too little in any case */
+    }
     uint32_t mss = 2u * c->adv_mss; /* two segments: fewer updates, still no silly window */
     uint32_t wnd = conn_rcv_wnd(c);
     if (wnd < c->adv_mss) {

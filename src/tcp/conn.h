@@ -81,7 +81,7 @@ struct tcp_conn {
     bool cwnd_limited : 1;
     bool probing : 1;        /* the byte at SND.UNA was sent into a closed window */
     bool established : 1;    /* has been */
-    bool timers_set : 1;     /* a deadline was set since the stack looked last */
+    bool timers_set : 1;     /* wake_ns was moved ahead since the stack looked last */
     bool v6 : 1;             /* the addresses are IPv6: the default MSS (MUST-15) */
     bool rcv_fin_known : 1;  /* the peer's FIN was seen, at rcv_fin, maybe behind a gap */
     tcp_seq rcv_nxt;
@@ -98,6 +98,7 @@ struct tcp_conn {
     uint32_t ts_recent;
     uint32_t ts_offset;
     uint64_t deadline[TCP_DEADLINES]; /* by enum estab_timer; UINT64_MAX = does not run */
+    uint64_t wake_ns;        /* when the stack will look at them: never later than the earliest */
     struct recv_queue rcv;
     struct send_queue snd;
     uint32_t last_received;  /* in units of 2^20 ns, see conn_clock() */
@@ -214,6 +215,12 @@ static inline uint32_t conn_unsent(const struct tcp_conn *c)
     return seq_lt(c->snd_nxt, c->snd.begin) ? send_queue_length(&c->snd)
            : seq_gt(c->snd_nxt, c->snd.end) ? 0
                                             : seq_diff(c->snd.end, c->snd_nxt);
+}
+
+/* Whether there are any: what is asked more often than how many. */
+static inline bool conn_has_unsent(const struct tcp_conn *c)
+{
+    return seq_lt(c->snd_nxt, c->snd.end) && !seq_eq(c->snd.begin, c->snd.end);
 }
 
 static inline bool conn_syn_sent(const struct tcp_conn *c)

@@ -41,14 +41,14 @@ static uint16_t window_field(const struct tcp_conn *c, bool syn, tcp_seq *edge)
 static void plan_segment(const struct tcp_conn *c, const struct tcp_context *ctx, struct tcp_plan *plan,
                          tcp_seq seq, enum estab_reason reason)
 {
-    plan->seq = seq;
-    plan->length = 0;
+    plan->seg.seq = seq;
+    plan->seg.text_length = 0;
+    plan->seg.flags = TCP_ACK;
     plan->segment_size = 0;
-    plan->flags = TCP_ACK;
     plan->reason = (uint8_t)reason;
     plan->again = false;
     plan->edge = edge_to_announce(c);
-    options_of_segment(c, ctx->now, &plan->options);
+    options_of_segment(c, ctx->now, &plan->seg.options);
 }
 
 /* Text of a full segment with the options that this one carries (MUST-16). */
@@ -60,10 +60,10 @@ static uint32_t full_segment(const struct tcp_conn *c, const struct tcp_options 
 
 static void add_text(const struct tcp_conn *c, struct tcp_plan *plan, uint32_t length, uint32_t full)
 {
-    plan->length = length;
+    plan->seg.text_length = length;
     plan->segment_size = full;
-    if (length > 0 && seq_eq(seq_add(plan->seq, length), c->snd.end)) {
-        plan->flags |= TCP_PSH; /* MUST-61 */
+    if (length > 0 && seq_eq(seq_add(plan->seg.seq, length), c->snd.end)) {
+        plan->seg.flags |= TCP_PSH; /* MUST-61 */
     }
 }
 
@@ -75,17 +75,17 @@ static bool decide_syn(const struct tcp_conn *c, const struct tcp_context *ctx, 
         return false;
     }
     bool answer = c->state != ESTAB_SYN_SENT;
-    plan->seq = c->iss;
-    plan->length = 0;
+    plan->seg.seq = c->iss;
+    plan->seg.text_length = 0;
+    plan->seg.flags = (uint16_t)(TCP_SYN | (answer ? TCP_ACK : 0));
     plan->segment_size = 0;
-    plan->flags = (uint16_t)(TCP_SYN | (answer ? TCP_ACK : 0));
     plan->again = conn_syn_sent(c);
     plan->reason = answer ? ESTAB_REASON_SYN_ACK : ESTAB_REASON_SYN;
     if (plan->again && c->retransmits > 0) {
         plan->reason = ESTAB_REASON_RETRANSMIT_TIMEOUT;
     }
     plan->edge = answer ? c->rcv_adv : seq_add(c->rcv_nxt, c->rcv_limit < 65535 ? c->rcv_limit : 65535);
-    options_of_syn(c, ctx->now, &plan->options);
+    options_of_syn(c, ctx->now, &plan->seg.options);
     return true;
 }
 
@@ -97,18 +97,18 @@ static bool decide_again(const struct tcp_conn *c, const struct tcp_context *ctx
         return false;
     }
     plan_segment(c, ctx, plan, c->snd_una, ESTAB_REASON_NONE);
-    uint32_t full = full_segment(c, &plan->options);
+    uint32_t full = full_segment(c, &plan->seg.options);
     struct recovery_range range = recovery_next(c, full);
     if (range.length == 0) {
         return false;
     }
-    plan->seq = range.from;
+    plan->seg.seq = range.from;
     plan->reason = (uint8_t)range.reason;
     plan->again = true;
     uint32_t text = seq_lt(range.from, c->snd.end) ? seq_diff(c->snd.end, range.from) : 0;
     add_text(c, plan, text < range.length ? text : range.length, full);
-    if (plan->length < range.length) {
-        plan->flags |= TCP_FIN;
+    if (plan->seg.text_length < range.length) {
+        plan->seg.flags |= TCP_FIN;
     }
     return true;
 }
@@ -158,7 +158,7 @@ static uint32_t new_text(const struct tcp_conn *c, uint32_t full, uint32_t gso_m
     if (length > most) {
         return most;
     }
-    uint32_t tail = length % full;
+    uint32_t tail = length < full ? length : length % full;
     if (tail == 0 || small_may_go(c, tail, length == unsent)) {
         return length;
     }
@@ -170,12 +170,15 @@ static bool decide_new(const struct tcp_conn *c, const struct tcp_context *ctx, 
 {
     bool fin_due = c->closing && !conn_fin_sent(c) && c->state != ESTAB_SYN_RECEIVED;
     uint32_t unsent = conn_unsent(c);
+    if (unsent == 0 && !fin_due) {
+        return false;
+    }
     bool may_send = conn_syn_acked(c) || (c->state == ESTAB_FIN_WAIT_1 && conn_syn_sent(c));
-    if ((unsent == 0 && !fin_due) || !may_send || c->state == ESTAB_SYN_RECEIVED) {
+    if (!may_send || c->state == ESTAB_SYN_RECEIVED) {
         return false;
     }
     plan_segment(c, ctx, plan, c->snd_nxt, ESTAB_REASON_DATA);
-    uint32_t full = full_segment(c, &plan->options);
+    uint32_t full = full_segment(c, &plan->seg.options);
     uint32_t length = unsent > 0 ? new_text(c, full, gso_max) : 0;
     bool fin = fin_due && length == unsent && length <= full && window_room(c) > length;
     if (length == 0 && !fin) {
@@ -184,7 +187,7 @@ static bool decide_new(const struct tcp_conn *c, const struct tcp_context *ctx, 
     }
     add_text(c, plan, length, full);
     if (fin) {
-        plan->flags |= TCP_FIN;
+        plan->seg.flags |= TCP_FIN;
         plan->reason = length > 0 ? ESTAB_REASON_DATA : ESTAB_REASON_FIN;
     }
     return true;
@@ -199,10 +202,10 @@ static bool decide_probe(const struct tcp_conn *c, const struct tcp_context *ctx
         bool again = conn_flight(c) > 0;
         plan_segment(c, ctx, plan, again ? c->snd_una : c->snd_nxt, ESTAB_REASON_WINDOW_PROBE);
         plan->again = again;
-        if (seq_lt(plan->seq, c->snd.end)) {
+        if (seq_lt(plan->seg.seq, c->snd.end)) {
             add_text(c, plan, 1, 1);
         } else if (c->closing) {
-            plan->flags |= TCP_FIN;
+            plan->seg.flags |= TCP_FIN;
         }
         return true;
     }
@@ -228,10 +231,11 @@ static bool decide_ack(const struct tcp_conn *c, const struct tcp_context *ctx, 
     return false;
 }
 
-bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max,
-                       struct tcp_plan *plan)
+/* ---- the decision ---- */
+
+static bool decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max,
+                   struct tcp_plan *plan)
 {
-    plan->held_back = false;
     if (c->state == ESTAB_CLOSED || c->state == ESTAB_LISTEN || c->state == ESTAB_TIME_WAIT) {
         return false;
     }
@@ -245,30 +249,37 @@ bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, 
            decide_ack(c, ctx, plan);
 }
 
-void tcp_output_segment(const struct tcp_conn *c, const struct tcp_plan *plan, struct tcp_segment *seg)
+/* What follows from the connection for every segment. */
+static void complete(const struct tcp_conn *c, struct tcp_plan *plan)
 {
-    tcp_seq edge = plan->edge;
-    seg->seq = plan->seq;
-    seg->ack = (plan->flags & TCP_ACK) ? c->rcv_nxt : seq_of(0);
-    seg->flags = plan->flags;
-    seg->wnd = window_field(c, plan->flags & TCP_SYN, &edge);
+    struct tcp_segment *seg = &plan->seg;
+    bool syn = (seg->flags & TCP_SYN) != 0;
+    seg->ack = (seg->flags & TCP_ACK) ? c->rcv_nxt : seq_of(0);
+    seg->wnd = window_field(c, syn, &plan->edge);
     seg->up = 0;
-    seg->text_length = plan->length;
-    seg->options = plan->options;
-    if (c->snd_urgent && seq_gt(c->snd_up, plan->seq) && !(plan->flags & TCP_SYN)) {
-        uint32_t ahead = seq_diff(c->snd_up, plan->seq);
+    if (c->snd_urgent && seq_gt(c->snd_up, seg->seq) && !syn) {
+        uint32_t ahead = seq_diff(c->snd_up, seg->seq);
         seg->up = (uint16_t)(ahead > 65535 ? 65535 : ahead); /* MUST-31, MUST-62 */
         seg->flags |= TCP_URG;
     }
+}
+
+bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max,
+                       struct tcp_plan *plan)
+{
+    plan->held_back = false;
+    if (!decide(c, ctx, gso_max, plan)) {
+        return false;
+    }
+    complete(c, plan);
+    return true;
 }
 
 /* ---- what was sent ---- */
 
 static void sent_ack(struct tcp_conn *c, const struct tcp_plan *plan)
 {
-    tcp_seq edge = plan->edge;
-    window_field(c, plan->flags & TCP_SYN, &edge);
-    c->rcv_adv = edge;
+    c->rcv_adv = plan->edge;
     c->last_ack_sent = c->rcv_nxt;
     c->owed &= (uint8_t) ~(OWED_ACK | OWED_ACK_LATER | OWED_WINDOW);
     c->dsack = false;
@@ -277,8 +288,8 @@ static void sent_ack(struct tcp_conn *c, const struct tcp_plan *plan)
 
 static void sent_new(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan, uint32_t space)
 {
-    c->snd_nxt = seq_add(plan->seq, space);
-    c->bytes_sent += plan->length;
+    c->snd_nxt = seq_add(plan->seg.seq, space);
+    c->bytes_sent += plan->seg.text_length;
     if (plan->reason == ESTAB_REASON_WINDOW_PROBE) {
         c->probing = true;
         return;
@@ -292,25 +303,25 @@ static void sent_again(struct tcp_conn *c, struct tcp_context *ctx, const struct
                        uint32_t space)
 {
     c->segments_retransmitted++;
-    c->bytes_retransmitted += plan->length;
+    c->bytes_retransmitted += plan->seg.text_length;
     ctx->counters->segments_retransmitted++;
     rtt_cancel(&c->rtt);
-    if (plan->flags & TCP_SYN) {
+    if (plan->seg.flags & TCP_SYN) {
         tcp_timers_on_sent(c, ctx);
     } else if (plan->reason != ESTAB_REASON_WINDOW_PROBE) {
-        recovery_on_sent_again(c, plan->seq, space);
+        recovery_on_sent_again(c, plan->seg.seq, space);
         tcp_timers_on_sent(c, ctx);
     }
 }
 
 void tcp_output_sent(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan)
 {
-    uint32_t space = plan->length + ((plan->flags & TCP_SYN) ? 1u : 0u) + ((plan->flags & TCP_FIN) ? 1u : 0u);
-    c->segments_sent += plan->length > plan->segment_size && plan->segment_size > 0
-                            ? (plan->length + plan->segment_size - 1) / plan->segment_size
-                            : 1;
+    uint32_t length = plan->seg.text_length;
+    uint32_t space = tcp_segment_len(&plan->seg);
+    bool merged = length > plan->segment_size && plan->segment_size > 0;
+    c->segments_sent += merged ? (length + plan->segment_size - 1) / plan->segment_size : 1;
     c->last_sent = conn_clock(ctx->now);
-    if (plan->flags & TCP_ACK) {
+    if (plan->seg.flags & TCP_ACK) {
         sent_ack(c, plan);
     }
     if (plan->again) {
@@ -319,7 +330,7 @@ void tcp_output_sent(struct tcp_conn *c, struct tcp_context *ctx, const struct t
         sent_new(c, ctx, plan, space);
     }
     c->owed &= (uint8_t) ~(OWED_SYN | OWED_PROBE | OWED_KEEPALIVE);
-    if (conn_unsent(c) == 0) {
+    if ((c->owed & OWED_OVERRIDE) && conn_unsent(c) == 0) {
         c->owed &= (uint8_t)~OWED_OVERRIDE;
     }
 }

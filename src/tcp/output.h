@@ -10,15 +10,12 @@
 #include "wire/tcp_header.h"
 
 struct tcp_plan {
-    tcp_seq seq;
-    uint32_t length;       /* of text */
-    uint32_t segment_size; /* text of one segment: length may be several */
-    tcp_seq edge;          /* the right edge that it announces */
-    uint16_t flags;
-    uint8_t reason;        /* enum estab_reason */
-    bool again;            /* a retransmission */
-    bool held_back;        /* nothing to send, although there is unsent data */
-    struct tcp_options options;
+    struct tcp_segment seg; /* as it goes out, but for the ports, which are the stack's */
+    uint32_t segment_size;  /* text of one segment: seg.text_length may be several */
+    tcp_seq edge;           /* the right edge that it announces */
+    uint8_t reason;         /* enum estab_reason */
+    bool again;             /* a retransmission */
+    bool held_back;         /* nothing to send, although there is unsent data */
 };
 
 /*
@@ -27,9 +24,6 @@ struct tcp_plan {
  */
 bool tcp_output_decide(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max,
                        struct tcp_plan *plan);
-
-/* The segment as a value: what tcp_header_write() writes and traces tell. Ports are the stack's. */
-void tcp_output_segment(const struct tcp_conn *c, const struct tcp_plan *plan, struct tcp_segment *seg);
 
 /* It was handed to the driver. */
 void tcp_output_sent(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan);

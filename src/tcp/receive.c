@@ -108,11 +108,17 @@ enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const 
     return ESTAB_DROP_NO_MEMORY;
 }
 
-/* A FIN may come ahead of a gap, as text may: its place is remembered, the first one that was told. */
+/*
+ * A FIN may come ahead of a gap, as text may: its place is remembered. The one told last counts, so that a
+ * peer's own FIN mends what a forged one said; bytes beyond the place prove it wrong.
+ */
 static void note_fin(struct tcp_conn *c, const struct tcp_segment *seg)
 {
     tcp_seq place = seq_add(seg->seq, seg->text_length);
-    if ((seg->flags & TCP_FIN) && !c->rcv_fin_known && seq_geq(place, c->rcv_nxt)) {
+    if (c->rcv_fin_known && seq_gt(c->rcv_nxt, c->rcv_fin)) {
+        c->rcv_fin_known = false;
+    }
+    if ((seg->flags & TCP_FIN) && seq_geq(place, c->rcv_nxt)) {
         c->rcv_fin_known = true;
         c->rcv_fin = place;
     }
@@ -125,7 +131,9 @@ void receive_fin(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_s
         return;
     }
     if (seq_lt(c->rcv_nxt, c->rcv_fin)) {
-        receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* F-FIN-8: not before the bytes in front of it */
+        if (seg->flags & TCP_FIN) { /* a plain ACK gets none: two such ends would answer each other for ever */
+            receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* F-FIN-8: not before the bytes in front of it */
+        }
         return;
     }
     c->rcv_nxt = seq_add(c->rcv_nxt, 1);

@@ -9,7 +9,11 @@ static void stop(struct tcp_conn *c, enum estab_timer timer)
 static void set(struct tcp_conn *c, enum estab_timer timer, uint64_t deadline_ns)
 {
     c->deadline[timer] = deadline_ns;
-    c->timers_set = true;
+    /* A deadline put off leaves the stack's entry where it is: one look too early costs less than moving it at each ACK. */
+    if (deadline_ns < c->wake_ns) {
+        c->wake_ns = deadline_ns;
+        c->timers_set = true;
+    }
 }
 
 static uint64_t rto(const struct tcp_conn *c, const struct tcp_context *ctx)

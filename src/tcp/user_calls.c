@@ -34,7 +34,10 @@ int tcp_may_send(struct tcp_conn *c)
 static void restart_after_idle(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     uint64_t idle = (uint64_t)(conn_clock(ctx->now) - c->last_sent) << 20;
-    if (conn_flight(c) == 0 && idle > rtt_rto_ns(&c->rtt, &ctx->limits->rtt)) {
+    if (conn_flight(c) > 0 || idle <= ctx->limits->rtt.min_rto_ns) {
+        return; /* no timeout is shorter */
+    }
+    if (idle > rtt_rto_ns(&c->rtt, &ctx->limits->rtt)) {
         uint32_t restart = ctx->limits->initial_window * conn_snd_mss(c);
         c->cwnd = c->cwnd < restart ? c->cwnd : restart;
     }

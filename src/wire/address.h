@@ -38,10 +38,20 @@ static inline bool ip_addr_is_v4(const struct ip_addr *a)
     return upper == 0 && get_be32(a->b + 8) == 0xffff;
 }
 
+/* In words, so that a comparison or a copy that follows finds whole words stored. */
+static inline void ip_addr_set_v4(struct ip_addr *a, const uint8_t bytes[4])
+{
+    const uint64_t upper = 0;
+    const uint32_t prefix = be32_word(0xffff);
+    memcpy(a->b, &upper, 8);
+    memcpy(a->b + 8, &prefix, 4);
+    memcpy(a->b + 12, bytes, 4);
+}
+
 static inline struct ip_addr ip_addr_v4(const uint8_t bytes[4])
 {
-    struct ip_addr a = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}};
-    memcpy(a.b + 12, bytes, 4);
+    struct ip_addr a;
+    ip_addr_set_v4(&a, bytes);
     return a;
 }
 

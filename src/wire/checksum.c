@@ -25,11 +25,6 @@
 
 typedef uint64_t lanes __attribute__((vector_size(VECTOR_BYTES)));
 
-ALWAYS_INLINE uint64_t halves(uint64_t word)
-{
-    return (word & 0xffffffff) + (word >> 32);
-}
-
 ALWAYS_INLINE uint64_t load64(const uint8_t *data)
 {
     uint64_t word;
@@ -105,13 +100,10 @@ ALWAYS_INLINE uint64_t sum_tail(uint8_t *restrict to, const uint8_t *restrict fr
         sum += word;
     }
     if (length & 1) {
-        uint8_t padded[2] = {*from, 0};
-        uint16_t word;
-        memcpy(&word, padded, 2);
         if (to) {
             *to = *from;
         }
-        sum += word;
+        sum += be32_word((uint32_t)*from << 24);
     }
     return sum;
 }
@@ -135,9 +127,9 @@ ALWAYS_INLINE uint64_t sum_all(uint8_t *restrict to, const uint8_t *restrict fro
             memcpy(to, &word, 8);
             to += 8;
         }
-        sum += halves(word);
+        sum = checksum_add_word(sum, word);
     }
-    return sum + sum_tail(to, from, length);
+    return checksum_halves(sum) + sum_tail(to, from, length);
 }
 
 uint64_t checksum_sum(const uint8_t *data, size_t length)

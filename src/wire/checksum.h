@@ -18,6 +18,19 @@ uint64_t checksum_sum(const uint8_t *data, size_t length);
 /* Copies and sums in one pass. */
 uint64_t checksum_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t length);
 
+/* Adds eight bytes at once, with the carry around the end: the result is a full word, to be halved before others are added. */
+static inline uint64_t checksum_add_word(uint64_t sum, uint64_t word)
+{
+    sum += word;
+    return sum + (sum < word);
+}
+
+/* The same value with room above it. */
+static inline uint64_t checksum_halves(uint64_t sum)
+{
+    return (sum & 0xffffffff) + (sum >> 32);
+}
+
 /* Folds to 16 bits, machine order. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
@@ -55,27 +68,19 @@ static inline bool checksum_ok(uint64_t sum)
 static inline uint64_t checksum_pseudo(const struct ip_addr *source, const struct ip_addr *destination,
                                        uint8_t protocol)
 {
-    uint32_t words[8];
-    const uint8_t last[2] = {0, protocol};
-    uint16_t upper;
+    uint64_t words[4];
     memcpy(words, source->b, 16);
-    memcpy(words + 4, destination->b, 16);
-    memcpy(&upper, last, 2);
-    uint64_t sum = upper;
-    for (unsigned i = 0; i < 8; i++) {
-        sum += words[i];
-    }
-    return sum;
+    memcpy(words + 2, destination->b, 16);
+    uint64_t sum = checksum_add_word(words[0], words[1]);
+    sum = checksum_add_word(sum, words[2]);
+    sum = checksum_add_word(sum, words[3]);
+    return checksum_halves(sum) + be32_word(protocol);
 }
 
 /* What the length field of the pseudo header adds: it is the same for IPv4 and for an IPv6 packet below 64 KiB. */
 static inline uint64_t checksum_length(uint32_t length)
 {
-    uint8_t bytes[4];
-    uint16_t words[2];
-    put_be32(bytes, length);
-    memcpy(words, bytes, 4);
-    return (uint64_t)words[0] + words[1];
+    return be32_word(length); /* 2^16 is 1: one word of 32 bits is two of 16 */
 }
 
 #endif

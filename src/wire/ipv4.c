@@ -26,9 +26,11 @@ static uint64_t header_sum(const uint8_t *header, uint32_t length)
     if (length != IPV4_HEADER) {
         return checksum_sum(header, length);
     }
-    uint32_t word[5];
-    memcpy(word, header, sizeof word);
-    return (uint64_t)word[0] + word[1] + word[2] + word[3] + word[4];
+    uint64_t words[2];
+    uint32_t last;
+    memcpy(words, header, sizeof words);
+    memcpy(&last, header + sizeof words, sizeof last);
+    return checksum_halves(checksum_add_word(words[0], words[1])) + last;
 }
 
 static enum ip_verdict check_options(const uint8_t *options, uint32_t length)
@@ -78,19 +80,19 @@ static void read_fields(const uint8_t *data, struct ip_datagram *datagram)
 {
     uint32_t fragment = get_be16(data + 6);
     uint8_t header = (uint8_t)((data[0] & 0x0fu) * 4u);
-    *datagram = (struct ip_datagram){
-        .source = ip_addr_v4(data + 12),
-        .destination = ip_addr_v4(data + 16),
-        .payload = data + header,
-        .id = get_be16(data + 4),
-        .fragment_offset = (fragment & OFFSET_MASK) * 8u,
-        .protocol = data[9],
-        .hop_limit = data[8],
-        .traffic_class = data[1],
-        .header_length = header,
-        .more_fragments = (fragment & FLAG_MORE_FRAGMENTS) != 0,
-        .is_fragment = (fragment & (FLAG_MORE_FRAGMENTS | OFFSET_MASK)) != 0,
-    };
+    ip_addr_set_v4(&datagram->source, data + 12);
+    ip_addr_set_v4(&datagram->destination, data + 16);
+    datagram->payload = data + header;
+    datagram->flow_label = 0;
+    datagram->id = get_be16(data + 4);
+    datagram->fragment_offset = (fragment & OFFSET_MASK) * 8u;
+    datagram->protocol = data[9];
+    datagram->hop_limit = data[8];
+    datagram->traffic_class = data[1];
+    datagram->header_length = header;
+    datagram->more_fragments = (fragment & FLAG_MORE_FRAGMENTS) != 0;
+    datagram->is_fragment = (fragment & (FLAG_MORE_FRAGMENTS | OFFSET_MASK)) != 0;
+    datagram->is_v6 = false;
 }
 
 enum ip_verdict ipv4_parse(const uint8_t *data, size_t length, struct ip_datagram *datagram)
@@ -112,7 +114,9 @@ enum ip_verdict ipv4_parse(const uint8_t *data, size_t length, struct ip_datagra
     if (datagram->fragment_offset + total > MAX_DATAGRAM) {
         return IP_BAD_LENGTH;
     }
-    return check_options(data + IPV4_HEADER, datagram->header_length - IPV4_HEADER);
+    return datagram->header_length == IPV4_HEADER
+               ? IP_OK
+               : check_options(data + IPV4_HEADER, datagram->header_length - IPV4_HEADER);
 }
 
 enum ip_verdict ipv4_parse_quoted(const uint8_t *data, size_t length, struct ip_datagram *datagram)
@@ -128,24 +132,30 @@ enum ip_verdict ipv4_parse_quoted(const uint8_t *data, size_t length, struct ip_
     return check_options(data + IPV4_HEADER, datagram->header_length - IPV4_HEADER);
 }
 
-void ipv4_write(uint8_t *out, const struct ip_header_fields *fields)
+static inline void write_header(uint8_t *out, const struct ip_header_fields *fields, uint32_t id, uint32_t fragment)
 {
     ESTAB_ASSERT(fields->payload_length <= MAX_DATAGRAM - IPV4_HEADER);
     uint32_t source = get_be32(fields->source.b + 12);
     uint32_t destination = get_be32(fields->destination.b + 12);
     uint32_t version_and_class = 0x4500u | fields->traffic_class;
     uint32_t length = IPV4_HEADER + fields->payload_length;
-    uint32_t fragment = fields->dont_fragment ? FLAG_DONT_FRAGMENT : 0u;
     uint32_t hops_and_protocol = (uint32_t)fields->hop_limit << 8 | fields->protocol;
     /* Summed from the values: reading back what has just been written would wait for the stores. */
     uint64_t sum = (uint64_t)source + destination + version_and_class + length;
-    sum += fields->id + fragment + hops_and_protocol;
-    put_be16(out, version_and_class);
-    put_be16(out + 2, length);
-    put_be16(out + 4, fields->id);
-    put_be16(out + 6, fragment);
-    put_be16(out + 8, hops_and_protocol);
-    put_be16(out + 10, 0xffffu - checksum_fold(sum));
+    sum += id + fragment + hops_and_protocol;
+    put_be32(out, version_and_class << 16 | length);
+    put_be32(out + 4, id << 16 | fragment);
+    put_be32(out + 8, hops_and_protocol << 16 | (0xffffu - checksum_fold(sum)));
     put_be32(out + 12, source);
     put_be32(out + 16, destination);
+}
+
+void ipv4_write(uint8_t *out, const struct ip_header_fields *fields)
+{
+    write_header(out, fields, fields->id, fields->dont_fragment ? FLAG_DONT_FRAGMENT : 0u);
+}
+
+void ipv4_write_whole(uint8_t *out, const struct ip_header_fields *fields)
+{
+    write_header(out, fields, 0, FLAG_DONT_FRAGMENT);
 }

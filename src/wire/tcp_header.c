@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "wire/checksum.h"
 
 #define MSS_LENGTH            4u
 #define WINDOW_SCALE_LENGTH   3u
@@ -114,6 +115,16 @@ static enum tcp_parse_verdict read_options(const uint8_t *data, uint32_t length,
     return TCP_PARSED;
 }
 
+/* The blocks of SACK are not touched: their count says that there are none. */
+static inline void clear_options(struct tcp_options *options)
+{
+    options->has_mss = options->has_window_scale = options->sack_permitted = options->has_timestamps = false;
+    options->window_scale = 0;
+    options->sack_count = 0;
+    options->mss = 0;
+    options->tsval = options->tsecr = 0;
+}
+
 enum tcp_parse_verdict tcp_segment_parse(const uint8_t *data, size_t length, struct tcp_segment *seg)
 {
     if (length < TCP_HEADER) {
@@ -135,7 +146,7 @@ enum tcp_parse_verdict tcp_segment_parse(const uint8_t *data, size_t length, str
     seg->text_length = (uint32_t)length - header_length;
     seg->header = data;
     seg->header_length = header_length;
-    seg->options = (struct tcp_options){.has_mss = false};
+    clear_options(&seg->options);
     /* What nearly every segment of a connection with timestamps looks like (RFC 7323 appendix A). */
     if (header_length == TCP_HEADER + NOP_NOP_TIMESTAMPS_LENGTH &&
         get_be32(data + TCP_HEADER) == NOP_NOP_TIMESTAMPS) {
@@ -146,6 +157,14 @@ enum tcp_parse_verdict tcp_segment_parse(const uint8_t *data, size_t length, str
     return read_options(data + TCP_HEADER, header_length - TCP_HEADER, syn, &seg->options);
 }
 
+/* Stores a word and returns what it adds to the checksum, so that what was just written need not be read again. */
+static inline uint64_t put_word(uint8_t *out, uint32_t value)
+{
+    uint32_t word = be32_word(value);
+    memcpy(out, &word, sizeof word);
+    return word;
+}
+
 static uint32_t timestamps_write(uint8_t *out, const struct tcp_options *options)
 {
     out[0] = TCP_OPTION_TIMESTAMPS;
@@ -153,6 +172,13 @@ static uint32_t timestamps_write(uint8_t *out, const struct tcp_options *options
     put_be32(out + 2, options->tsval);
     put_be32(out + 6, options->tsecr);
     return TIMESTAMPS_LENGTH;
+}
+
+/* Outside of a SYN, aligned (RFC 7323 appendix A). Returns their sum. */
+static inline uint64_t aligned_timestamps_write(uint8_t *out, const struct tcp_options *options)
+{
+    return put_word(out, NOP_NOP_TIMESTAMPS) + put_word(out + 4, options->tsval) +
+           put_word(out + 8, options->tsecr);
 }
 
 /* MSS, SACK-permitted, timestamps, NOP, window scale, and NOPs to the next multiple of four. */
@@ -209,32 +235,47 @@ static uint32_t sack_write(uint8_t *out, const struct tcp_options *options)
     return 4 + count * SACK_BLOCK_LENGTH;
 }
 
-uint32_t tcp_header_write(uint8_t out[TCP_MAX_HEADER], const struct tcp_segment *seg)
+static uint32_t options_write(uint8_t *out, const struct tcp_segment *seg)
 {
     const struct tcp_options *options = &seg->options;
-    uint8_t *at = out + TCP_HEADER;
+    uint32_t length = 0;
     if (seg->flags & TCP_SYN) {
-        at += syn_options_write(at, options);
-    } else {
-        if (options->has_timestamps) {
-            at[0] = TCP_OPTION_NOP;
-            at[1] = TCP_OPTION_NOP;
-            at += 2 + timestamps_write(at + 2, options);
-        }
-        if (options->sack_count > 0) {
-            at += sack_write(at, options);
-        }
+        return syn_options_write(out, options);
     }
-    uint32_t length = (uint32_t)(at - out);
-    put_be16(out, seg->source_port);
-    put_be16(out + 2, seg->destination_port);
-    put_be32(out + 4, seg->seq.v);
-    put_be32(out + 8, seg->ack.v);
-    put_be16(out + 12, (length / 4) << 12 | (seg->flags & FLAGS_MASK));
-    put_be16(out + 14, seg->wnd);
-    put_be16(out + 16, 0);
-    put_be16(out + 18, seg->up);
+    if (options->has_timestamps) {
+        aligned_timestamps_write(out, options);
+        length = NOP_NOP_TIMESTAMPS_LENGTH;
+    }
+    if (options->sack_count > 0) {
+        length += sack_write(out + length, options);
+    }
     return length;
+}
+
+uint32_t tcp_header_write_sum(uint8_t out[TCP_MAX_HEADER], const struct tcp_segment *seg, uint64_t *sum)
+{
+    bool common = seg->options.has_timestamps && seg->options.sack_count == 0 && (seg->flags & TCP_SYN) == 0;
+    uint32_t length = TCP_HEADER + NOP_NOP_TIMESTAMPS_LENGTH;
+    uint64_t words;
+    if (common) {
+        words = aligned_timestamps_write(out + TCP_HEADER, &seg->options);
+    } else {
+        length = TCP_HEADER + options_write(out + TCP_HEADER, seg);
+        words = checksum_sum(out + TCP_HEADER, length - TCP_HEADER);
+    }
+    words += put_word(out, (uint32_t)seg->source_port << 16 | seg->destination_port);
+    words += put_word(out + 4, seg->seq.v);
+    words += put_word(out + 8, seg->ack.v);
+    words += put_word(out + 12, (length / 4) << 28 | (seg->flags & FLAGS_MASK) << 16 | seg->wnd);
+    words += put_word(out + 16, seg->up);
+    *sum = words;
+    return length;
+}
+
+uint32_t tcp_header_write(uint8_t out[TCP_MAX_HEADER], const struct tcp_segment *seg)
+{
+    uint64_t sum;
+    return tcp_header_write_sum(out, seg, &sum);
 }
 
 uint32_t tcp_options_length(const struct tcp_options *options, bool syn)

@@ -87,6 +87,9 @@ enum tcp_parse_verdict tcp_segment_parse(const uint8_t *data, size_t length, str
  */
 uint32_t tcp_header_write(uint8_t out[TCP_MAX_HEADER], const struct tcp_segment *seg);
 
+/* The same, and the sum of what was written for its checksum (wire/checksum.h). */
+uint32_t tcp_header_write_sum(uint8_t out[TCP_MAX_HEADER], const struct tcp_segment *seg, uint64_t *sum);
+
 /* The bytes that these options take, padded: what a segment loses of its MSS (MUST-16). */
 uint32_t tcp_options_length(const struct tcp_options *options, bool syn);
 

@@ -291,15 +291,23 @@ def receive_all(sock):
         pieces.append(piece)
 
 
-def on_every_device(base):
-    """Class decorator: the tests of the class on TUN and TAP, with offload and without, over IPv4 and IPv6."""
+def add_classes(base, devices):
     module = sys.modules[base.__module__]
-    for suffix, kind, offload in DEVICES:
+    for suffix, kind, offload in devices:
         for family in FAMILIES:
             name = "%s%s%d" % (base.__name__, suffix, family)
             values = {"kind": kind, "offload": offload, "family": family, "__module__": base.__module__}
             setattr(module, name, type(name, (base,), values))
-    return None
+
+
+def on_every_device(base):
+    """Class decorator: the tests of the class on TUN and TAP, with offload and without, over IPv4 and IPv6."""
+    add_classes(base, DEVICES)
+
+
+def on_one_device(base):
+    """Class decorator: on TUN with offload, over IPv4 and IPv6: for what takes long, or has nothing to do with links."""
+    add_classes(base, DEVICES[:1])
 
 
 def main(*programs):

@@ -278,7 +278,7 @@ class Urgent(peers.Case):
         self.assertIn(b"urgent data from", listener.stderr.read())
 
 
-@peers.on_every_device
+@peers.on_one_device
 class KeepAlive(peers.Case):
     def keep_alive(self, sock):
         for name, value in (("TCP_KEEPIDLE", 1), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 2)):

@@ -1,6 +1,7 @@
 /*
- * What an attacker who sees nothing can send (RFC 5961, 5927, 7323, 6191, 9293 3.9.2.2), by the ids O-.. of the table of off-path rules. Those that are a
- * rule of 3.10.7 as well stand in opening_test.c, synchronized_test.c and text_test.c; those of the IP layer in tests/unit.
+ * What an attacker who sees nothing can send (RFC 5961, 5927, 7323, 6191, 9293 3.9.2.2), by the ids O-.. of
+ * the table of off-path rules. Those that are a rule of 3.10.7 as well stand in opening_test.c,
+ * synchronized_test.c and text_test.c; those of the IP layer in tests/unit.
  */
 #include "support/rig.h"
 
@@ -181,13 +182,14 @@ static void o21_old_timestamp_is_acknowledged_and_dropped(void **state)
     for (enum place place = AT_ESTABLISHED; place < AT_TIME_WAIT; place++) {
         struct rig *r = with_timestamps(place);
         for (unsigned i = 0; i < 6; i++) {
-            inject(r, .flags = ACK | PSH, .seq = places[place].rcv_nxt, .ack = places[place].snd_nxt, .length = 10,
-                   .check_ts = true, .tsval = r->peer_ts - older[i], .tsecr = r->last_tsval);
+            inject(r, .flags = ACK | PSH, .seq = places[place].rcv_nxt, .ack = places[place].snd_nxt,
+                   .length = 10, .check_ts = true, .tsval = r->peer_ts - older[i], .tsecr = r->last_tsval);
             expect(r, .flags = ACK, .seq = places[place].snd_nxt, .ack = places[place].rcv_nxt);
             assert_int_equal(r->drop, ESTAB_DROP_PAWS);
             expect_state(r, places[place].state);
             inject(r, .flags = ACK, .seq = 0x70000000, .ack = places[place].snd_nxt, .check_ts = true,
-                   .tsval = r->peer_ts - older[i], .tsecr = r->last_tsval); /* PAWS comes before the sequence check */
+                   .tsval = r->peer_ts - older[i],
+                   .tsecr = r->last_tsval); /* PAWS comes before the sequence check */
             rig_discard(r);
             assert_int_equal(r->drop, ESTAB_DROP_PAWS);
         }
@@ -203,10 +205,12 @@ static void o21_timestamp_is_void_after_24_days(void **state)
     struct rig *r = with_timestamps(AT_ESTABLISHED);
     r->unchecked = true;
     advance(r, 24 * 86400 * SECOND - SECOND);
-    inject(r, .flags = ACK | PSH, .seq = 1, .ack = 1, .length = 10, .check_ts = true, .tsval = r->peer_ts - 1, .tsecr = 0);
+    inject(r, .flags = ACK | PSH, .seq = 1, .ack = 1, .length = 10, .check_ts = true, .tsval = r->peer_ts - 1,
+           .tsecr = 0);
     expect(r, .flags = ACK, .seq = 1, .ack = 1);
     advance(r, 3 * SECOND);
-    inject(r, .flags = ACK | PSH, .seq = 1, .ack = 1, .length = 10, .check_ts = true, .tsval = r->peer_ts - 1, .tsecr = 0);
+    inject(r, .flags = ACK | PSH, .seq = 1, .ack = 1, .length = 10, .check_ts = true, .tsval = r->peer_ts - 1,
+           .tsecr = 0);
     expect_nothing(r);
     assert_int_equal(rig_status(r).receive_queued, 10);
     rig_stop(r);
@@ -218,16 +222,20 @@ static void o22_timestamp_is_taken_from_the_left_edge_only(void **state)
     (void)state;
     struct rig *r = with_timestamps(AT_ESTABLISHED);
     uint32_t ts = r->peer_ts;
-    inject(r, .flags = ACK, .seq = 101, .ack = 1, .length = 10, .check_ts = true, .tsval = ts + 500, .tsecr = 0);
+    inject(r, .flags = ACK, .seq = 101, .ack = 1, .length = 10, .check_ts = true, .tsval = ts + 500,
+           .tsecr = 0);
     expect(r, .flags = ACK, .seq = 1, .ack = 1); /* ahead of a gap: not taken */
     assert_int_equal(r->last.tsecr, ts);
-    inject(r, .flags = ACK, .seq = 1, .ack = 77, .length = 10, .check_ts = true, .tsval = ts + 600, .tsecr = 0);
+    inject(r, .flags = ACK, .seq = 1, .ack = 77, .length = 10, .check_ts = true, .tsval = ts + 600,
+           .tsecr = 0);
     expect(r, .flags = ACK, .seq = 1, .ack = 1); /* its ACK is not believed (V-28) */
     assert_int_equal(r->last.tsecr, ts);
-    inject(r, .flags = ACK, .seq = 0x70000000, .ack = 1, .length = 10, .check_ts = true, .tsval = ts + 700, .tsecr = 0);
+    inject(r, .flags = ACK, .seq = 0x70000000, .ack = 1, .length = 10, .check_ts = true, .tsval = ts + 700,
+           .tsecr = 0);
     expect(r, .flags = ACK, .seq = 1, .ack = 1); /* outside the window */
     assert_int_equal(r->last.tsecr, ts);
-    inject(r, .flags = 0, .seq = 1, .length = 10, .check_ts = true, .tsval = ts + 800, .tsecr = 0); /* no ACK bit */
+    inject(r, .flags = 0, .seq = 1, .length = 10, .check_ts = true, .tsval = ts + 800,
+           .tsecr = 0); /* no ACK bit */
     expect_nothing(r);
     inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 100, .check_ts = true, .tsval = ts + 3, .tsecr = 0);
     expect(r, .flags = ACK, .seq = 1, .ack = 111);
@@ -241,8 +249,10 @@ static void o22_delayed_ack_echoes_the_earlier_timestamp(void **state)
     (void)state;
     struct rig *r = with_timestamps(AT_ESTABLISHED);
     uint32_t ts = r->peer_ts;
-    inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 1448, .check_ts = true, .tsval = ts + 10, .tsecr = 0);
-    inject(r, .flags = ACK, .seq = 1449, .ack = 1, .length = 1448, .check_ts = true, .tsval = ts + 20, .tsecr = 0);
+    inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 1448, .check_ts = true, .tsval = ts + 10,
+           .tsecr = 0);
+    inject(r, .flags = ACK, .seq = 1449, .ack = 1, .length = 1448, .check_ts = true, .tsval = ts + 20,
+           .tsecr = 0);
     expect(r, .flags = ACK, .seq = 1, .ack = 2897);
     assert_int_equal(r->last.tsecr, ts + 10);
     rig_stop(r);
@@ -257,7 +267,8 @@ static void o23_segment_without_timestamp_is_dropped_in_silence(void **state)
         uint32_t una = places[place].snd_una;
         inject(r, .flags = ACK | PSH, .seq = places[place].rcv_nxt, .ack = una, .length = 10, .no_ts = true);
         inject(r, .flags = ACK, .seq = 0x70000000, .ack = 77, .no_ts = true);
-        inject(r, .flags = FIN | ACK, .seq = places[place].rcv_nxt, .ack = places[place].snd_nxt, .no_ts = true);
+        inject(r, .flags = FIN | ACK, .seq = places[place].rcv_nxt, .ack = places[place].snd_nxt,
+               .no_ts = true);
         expect_nothing(r);
         expect_state(r, places[place].state);
         rig_stop(r);
@@ -278,7 +289,8 @@ static void o25_timestamp_echo_that_was_never_sent_is_not_used(void **state)
         advance(r, SECOND);
         expect(r, .flags = SYN, .seq = 0); /* twice: no sample from the handshake */
         uint32_t forged = r->last_tsval + (uint32_t)off[i];
-        inject(r, .flags = SYN | ACK, .seq = 0, .ack = 1, .check_ts = true, .tsval = r->peer_ts, .tsecr = forged);
+        inject(r, .flags = SYN | ACK, .seq = 0, .ack = 1, .check_ts = true, .tsval = r->peer_ts,
+               .tsecr = forged);
         expect(r, .flags = ACK, .seq = 1, .ack = 1);
         rig_send(r, 10, 0);
         expect(r, .flags = ACK | PSH, .seq = 1, .ack = 1, .length = 10);
@@ -300,8 +312,9 @@ struct icmp_case {
 };
 
 static const struct icmp_case icmp_v4[] = {
-    {3, 0, -ESTAB_ENETUNREACH, false},  {3, 1, -ESTAB_EHOSTUNREACH, false}, {3, 5, -ESTAB_EHOSTUNREACH, false},
-    {11, 0, -ESTAB_EHOSTUNREACH, false}, {12, 0, -ESTAB_EPROTO, false},     {3, 2, -ESTAB_ECONNREFUSED, true},
+    {3, 0, -ESTAB_ENETUNREACH, false},  {3, 1, -ESTAB_EHOSTUNREACH, false},
+    {3, 5, -ESTAB_EHOSTUNREACH, false}, {11, 0, -ESTAB_EHOSTUNREACH, false},
+    {12, 0, -ESTAB_EPROTO, false},      {3, 2, -ESTAB_ECONNREFUSED, true},
     {3, 3, -ESTAB_ECONNREFUSED, true},  {3, 13, -ESTAB_EACCES, false},
 };
 static const struct icmp_case icmp_v6[] = {
@@ -407,7 +420,10 @@ static void o32_source_quench_is_dropped(void **state)
     rig_stop(r);
 }
 
-/* O-33, R5927-05: only about what is in flight, never below the floor; what was too big goes again in smaller pieces. */
+/*
+ * O-33, R5927-05: only about what is in flight, never below the floor; what was too big goes again in
+ * smaller pieces.
+ */
 static void o33_packet_too_big_lowers_the_segment_to_the_floor(void **state)
 {
     (void)state;
@@ -415,8 +431,9 @@ static void o33_packet_too_big_lowers_the_segment_to_the_floor(void **state)
         bool v6;
         uint32_t told, mtu;
     } cases[] = {
-        {false, 1400, 1400}, {false, 1000, 1000}, {false, 552, 552},  {false, 551, 552}, {false, 68, 552}, {false, 1, 552},
-        {true, 1400, 1400},  {true, 1280, 1280},  {true, 1279, 1500}, {true, 68, 1500},  {true, 0, 1500}, /* RFC 8201 4 */
+        {false, 1400, 1400}, {false, 1000, 1000}, {false, 552, 552},  {false, 551, 552},
+        {false, 68, 552},    {false, 1, 552},     {true, 1400, 1400}, {true, 1280, 1280},
+        {true, 1279, 1500},  {true, 68, 1500},    {true, 0, 1500}, /* RFC 8201 4 */
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bool v6 = cases[i].v6;
@@ -453,11 +470,13 @@ static void o35_syn_with_an_invalid_address_is_ignored(void **state)
 {
     (void)state;
     struct estab_addr v4[] = {
-        estab_addr_ipv4(0, 0, 0, 0, 0),         estab_addr_ipv4(0, 1, 2, 3, 0),   estab_addr_ipv4(127, 0, 0, 1, 0),
-        estab_addr_ipv4(224, 0, 0, 1, 0),       estab_addr_ipv4(10, 9, 0, 2, 0),  estab_addr_ipv4(239, 255, 1, 1, 0),
+        estab_addr_ipv4(0, 0, 0, 0, 0),         estab_addr_ipv4(0, 1, 2, 3, 0),
+        estab_addr_ipv4(127, 0, 0, 1, 0),       estab_addr_ipv4(224, 0, 0, 1, 0),
+        estab_addr_ipv4(10, 9, 0, 2, 0),        estab_addr_ipv4(239, 255, 1, 1, 0),
         estab_addr_ipv4(255, 255, 255, 255, 0), estab_addr_ipv4(10, 9, 0, 255, 0),
     };
-    struct estab_addr v6[] = {{.ip = {0}}, {.ip = {0xff, 2, [15] = 1}}, {.ip = {[15] = 1}}, {.ip = {0xfd, 9, [15] = 2}}};
+    struct estab_addr v6[] = {
+        {.ip = {0}}, {.ip = {0xff, 2, [15] = 1}}, {.ip = {[15] = 1}}, {.ip = {0xfd, 9, [15] = 2}}};
     for (unsigned six = 0; six < 2; six++) {
         struct estab_addr *bad = six ? v6 : v4;
         unsigned count = six ? 4 : 8;
@@ -520,7 +539,8 @@ static void wrong_checksum_is_dropped_in_every_state(void **state)
     for (enum place place = AT_CLOSED; place < PLACES; place++) {
         struct rig *r = rig_at(place);
         uint8_t packet[2048];
-        struct segment seg = {.flags = RST | ACK, .seq = places[place].rcv_nxt, .ack = places[place].snd_nxt, .length = 7};
+        struct segment seg = {
+            .flags = RST | ACK, .seq = places[place].rcv_nxt, .ack = places[place].snd_nxt, .length = 7};
         size_t length = rig_packet(r, &seg, packet);
         for (size_t bit = 20 * 8; bit < length * 8; bit++) {
             packet[bit / 8] ^= (uint8_t)(1u << bit % 8);

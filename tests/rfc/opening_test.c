@@ -1,7 +1,7 @@
 /*
- * SEGMENT ARRIVES in CLOSED, LISTEN and SYN-SENT (RFC 9293 3.10.7.1 to 3.10.7.3), one test for each rule of the table
- * of states and events, whose id stands before it: a segment in, the segment out and nothing else. What crosses the
- * wrap of sequence numbers and the harness itself are tests/support/rig's.
+ * SEGMENT ARRIVES in CLOSED, LISTEN and SYN-SENT (RFC 9293 3.10.7.1 to 3.10.7.3), one test for each rule of
+ * the table of states and events, whose id stands before it: a segment in, the segment out and nothing else.
+ * What crosses the wrap of sequence numbers and the harness itself are tests/support/rig's.
  */
 #include "support/rig.h"
 
@@ -98,7 +98,8 @@ static void listen_syn_makes_a_passive_syn_received(void **state)
     (void)state;
     struct rig *r = rig_at(AT_LISTEN);
     inject(r, .flags = SYN, .seq = 0);
-    expect(r, .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = RCV_BUFFER, .mss = MSS, .reason = ESTAB_REASON_SYN_ACK);
+    expect(r, .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = RCV_BUFFER, .mss = MSS,
+           .reason = ESTAB_REASON_SYN_ACK);
     struct estab_status s = rig_status(r);
     assert_int_equal(s.state, ESTAB_SYN_RECEIVED);
     assert_int_equal(s.irs, PEER_ISN);
@@ -292,7 +293,10 @@ static void syn_sent_segment_without_syn_and_rst_is_dropped(void **state)
     rig_stop(r);
 }
 
-/* F-SYNSENT-8: our SYN carries no text, so the one ACK that is acceptable is ISS+1, and what waits is not acknowledged. */
+/*
+ * F-SYNSENT-8: our SYN carries no text, so the one ACK that is acceptable is ISS+1, and what waits is not
+ * acknowledged.
+ */
 static void syn_sent_ack_of_queued_but_unsent_data_is_reset(void **state)
 {
     (void)state;
@@ -310,7 +314,8 @@ static void simultaneous_open_syn_ack_from_both(void **state)
 {
     (void)state;
     struct rig *r = rig_at(AT_SYN_RECEIVED_ACTIVE);
-    inject(r, .flags = SYN | ACK, .seq = 0, .ack = 1); /* its SYN,ACK lies left of the window: it is acknowledged */
+    inject(r, .flags = SYN | ACK, .seq = 0,
+           .ack = 1); /* its SYN,ACK lies left of the window: it is acknowledged */
     expect(r, .flags = ACK, .seq = 1, .ack = 1);
     inject(r, .flags = ACK, .seq = 1, .ack = 1);
     expect_nothing(r);

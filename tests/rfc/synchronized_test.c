@@ -1,14 +1,15 @@
 /*
- * SEGMENT ARRIVES in SYN-RECEIVED to TIME-WAIT (RFC 9293 3.10.7.4): sequence numbers, RST and SYN, one test for each
- * rule of the table of states and events, whose id stands before it, over all states that it names. A segment in, the
- * segment out and nothing else. ACK, URG, text and FIN are text_test.c.
+ * SEGMENT ARRIVES in SYN-RECEIVED to TIME-WAIT (RFC 9293 3.10.7.4): sequence numbers, RST and SYN, one test
+ * for each rule of the table of states and events, whose id stands before it, over all states that it names.
+ * A segment in, the segment out and nothing else. ACK, URG, text and FIN are text_test.c.
  */
 #include "support/rig.h"
 
 #define EDGE (1 + RCV_BUFFER) /* the right edge of the window in every place */
 
 /* What is answered where a segment only shows that somebody does not know the state. */
-#define expect_ack(r, place) expect(r, .flags = ACK, .seq = places[place].snd_nxt, .ack = places[place].rcv_nxt)
+#define expect_ack(r, place) \
+    expect(r, .flags = ACK, .seq = places[place].snd_nxt, .ack = places[place].rcv_nxt)
 
 /* A window that is full: text up to its right edge was taken and nobody reads. */
 static struct rig *with_closed_window(enum place place)
@@ -152,7 +153,8 @@ static void rst_outside_the_window_is_dropped_in_silence(void **state)
     (void)state;
     for (enum place place = AT_SYN_RECEIVED_PASSIVE; place < PLACES; place++) {
         uint32_t nxt = places[place].rcv_nxt;
-        const uint32_t away[] = {nxt - 1, EDGE, EDGE + 1, nxt + 0x80000000, nxt + 0x7fffffff, nxt + 0x80000001};
+        const uint32_t away[] = {nxt - 1,         EDGE, EDGE + 1, nxt + 0x80000000, nxt + 0x7fffffff,
+                                 nxt + 0x80000001};
         struct rig *r = rig_at(place);
         for (unsigned i = 0; i < 6; i++) {
             inject(r, .flags = RST, .seq = away[i]);
@@ -197,7 +199,10 @@ static void straddling_text_is_trimmed_on_the_right_with_its_fin(void **state)
     rig_stop(r);
 }
 
-/* F-SEQ-8, SHLD-31, MUST-59: held, a duplicate ACK at once; the segment that fills the gap brings one ACK for all. */
+/*
+ * F-SEQ-8, SHLD-31, MUST-59: held, a duplicate ACK at once; the segment that fills the gap brings one ACK
+ * for all.
+ */
 static void text_ahead_of_a_gap_is_held(void **state)
 {
     (void)state;
@@ -322,7 +327,8 @@ static void rst_at_rcv_nxt_resets(void **state)
     for (unsigned i = 0; i < 8; i++) {
         enum place place = from[i / 2];
         struct rig *r = rig_at(place);
-        inject(r, .flags = RST | (i & 1 ? ACK : 0), .seq = places[place].rcv_nxt, .ack = 1, .length = i & 1 ? 100 : 0);
+        inject(r, .flags = RST | (i & 1 ? ACK : 0), .seq = places[place].rcv_nxt, .ack = 1,
+               .length = i & 1 ? 100 : 0);
         expect_nothing(r);
         expect_state(r, ESTAB_CLOSED);
         assert_int_equal(rig_status(r).error, -ESTAB_ECONNRESET);

@@ -1,10 +1,12 @@
 /*
- * SEGMENT ARRIVES in SYN-RECEIVED to TIME-WAIT, continued (RFC 9293 3.10.7.4, fifth to eighth; 3.10.8): ACK, URG, text
- * and FIN, the timeouts, and the invariants of the table of rules, whose ids stand before the tests.
+ * SEGMENT ARRIVES in SYN-RECEIVED to TIME-WAIT, continued (RFC 9293 3.10.7.4, fifth to eighth; 3.10.8): ACK,
+ * URG, text and FIN, the timeouts, and the invariants of the table of rules, whose ids stand before the
+ * tests.
  */
 #include "support/rig.h"
 
-#define expect_ack(r, place) expect(r, .flags = ACK, .seq = places[place].snd_nxt, .ack = places[place].rcv_nxt)
+#define expect_ack(r, place) \
+    expect(r, .flags = ACK, .seq = places[place].snd_nxt, .ack = places[place].rcv_nxt)
 
 static struct rig *with_config(const struct rig_options *options, enum place place)
 {
@@ -40,7 +42,8 @@ static void segment_without_ack_is_dropped(void **state)
 static void ack_outside_the_plausible_range_is_answered_and_dropped(void **state)
 {
     (void)state;
-    static const enum place from[] = {AT_ESTABLISHED, AT_FIN_WAIT_1, AT_FIN_WAIT_2, AT_CLOSE_WAIT, AT_CLOSING, AT_LAST_ACK};
+    static const enum place from[] = {AT_ESTABLISHED, AT_FIN_WAIT_1, AT_FIN_WAIT_2,
+                                      AT_CLOSE_WAIT,  AT_CLOSING,    AT_LAST_ACK};
     for (unsigned i = 0; i < 6; i++) {
         enum place place = from[i];
         struct rig *r = rig_at(place);
@@ -209,7 +212,8 @@ static void fin_wait_1_ack_of_fin_leads_to_fin_wait_2(void **state)
     inject(r, .flags = ACK, .seq = 1, .ack = 2);
     expect_nothing(r);
     expect_state(r, ESTAB_FIN_WAIT_2);
-    assert_int_equal(estab_next_deadline(r->stack), UINT64_MAX); /* half-closed by the user: it may take for ever */
+    assert_int_equal(estab_next_deadline(r->stack),
+                     UINT64_MAX); /* half-closed by the user: it may take for ever */
     rig_stop(r);
 }
 
@@ -332,7 +336,10 @@ static void urgent_mark_is_told_once_for_each_advance(void **state)
     }
 }
 
-/* F-URG-1: the pointer counts from the segment's own SEQ, also where the front of its text was received before. */
+/*
+ * F-URG-1: the pointer counts from the segment's own SEQ, also where the front of its text was received
+ * before.
+ */
 static void urgent_pointer_of_a_trimmed_segment_counts_from_its_seq(void **state)
 {
     (void)state;
@@ -652,7 +659,10 @@ static void time_wait_ends_after_exactly_2msl(void **state)
 
 /* ---- invariants ---- */
 
-/* F-INV-1, U-12: a RST is never answered with a RST, wherever it comes. F-INV-3: no segment brings more than one. */
+/*
+ * F-INV-1, U-12: a RST is never answered with a RST, wherever it comes. F-INV-3: no segment brings more than
+ * one.
+ */
 static void rst_never_brings_a_rst(void **state)
 {
     (void)state;
@@ -689,8 +699,9 @@ static void pending_work_always_has_a_deadline(void **state)
     expect_nothing(r);
     assert_true(estab_next_deadline(r->stack) <= r->now + SECOND);
     rig_stop(r);
-    static const enum place from[] = {AT_SYN_SENT,   AT_SYN_RECEIVED_PASSIVE, AT_SYN_RECEIVED_ACTIVE, AT_FIN_WAIT_1,
-                                      AT_CLOSING,    AT_LAST_ACK,             AT_TIME_WAIT};
+    static const enum place from[] = {
+        AT_SYN_SENT, AT_SYN_RECEIVED_PASSIVE, AT_SYN_RECEIVED_ACTIVE, AT_FIN_WAIT_1, AT_CLOSING, AT_LAST_ACK,
+        AT_TIME_WAIT};
     for (unsigned i = 0; i < 7; i++) {
         r = rig_at(from[i]);
         assert_true(estab_next_deadline(r->stack) <= r->now + 60 * SECOND);
@@ -710,7 +721,10 @@ static size_t with_other_text(const struct rig *r, const struct segment *held, u
     return length;
 }
 
-/* F-INV-5, O-39: the first byte that was accepted stays, whatever comes later for its place, ahead of a gap or not. */
+/*
+ * F-INV-5, O-39: the first byte that was accepted stays, whatever comes later for its place, ahead of a gap
+ * or not.
+ */
 static void overlapping_text_never_changes_what_was_accepted(void **state)
 {
     (void)state;

@@ -1,7 +1,8 @@
 /*
- * Every allocation failing in turn: a whole life of two connections, from SYN to TIME-WAIT, in both directions, with loss and reordering, in which the k-th block
- * that a stack asks for is not there, nor any after it, for a while or for ever. No crash, every invariant holds, no block is kept, and
- * the stream is exact, or its end is an error and what was read before is a prefix of it (F-INV-5).
+ * Every allocation failing in turn: a whole life of two connections, from SYN to TIME-WAIT, in both
+ * directions, with loss and reordering, in which the k-th block that a stack asks for is not there, nor any
+ * after it, for a while or for ever. No crash, every invariant holds, no block is kept, and the stream is
+ * exact, or its end is an error and what was read before is a prefix of it (F-INV-5).
  */
 #include "drivers/pipe.h"
 #include "stack/stack.h"
@@ -30,7 +31,8 @@ struct life {
     uint64_t seed;
 };
 
-static void hook(void *user, unsigned from, uint64_t index, struct estab_packet *packet, struct pipe_fate *fate)
+static void hook(void *user, unsigned from, uint64_t index, struct estab_packet *packet,
+                 struct pipe_fate *fate)
 {
     struct life *life = user;
     (void)from;
@@ -45,7 +47,8 @@ static void start(struct life *life, bool lossy)
 {
     estab_stack *stacks[2];
     char error[200] = "";
-    struct pipe_options options = {.delay_ns = MS, .mtu = 600, .hook = lossy ? hook : NULL, .hook_user = life};
+    struct pipe_options options = {
+        .delay_ns = MS, .mtu = 600, .hook = lossy ? hook : NULL, .hook_user = life};
     memset(life, 0, sizeof *life);
     life->seed = 11;
     for (unsigned i = 0; i < 2; i++) {
@@ -187,17 +190,18 @@ static bool run_with_outage(unsigned side, uint32_t k, bool lossy)
     life.failing->fail_after = k;
     life.outage_ns = 2 * SECOND;
     bool done = false;
-    for (unsigned i = 0; i < 3000 && !done; i++) { /* the users look in every second even if nothing happens */
+    for (unsigned i = 0; i < 3000 && !done;
+         i++) { /* the users look in every second even if nothing happens */
         done = pipe_run(&life.pipe, users, &life, SECOND) || users(&life);
     }
     if (!done) {
-        fail_msg("side %u, block %u: no end; written %u %u, read %u %u", side, k, life.side[0].written, life.side[1].written,
-                 life.side[0].read, life.side[1].read);
+        fail_msg("side %u, block %u: no end; written %u %u, read %u %u", side, k, life.side[0].written,
+                 life.side[1].written, life.side[0].read, life.side[1].read);
     }
     for (unsigned i = 0; i < 2; i++) {
         if (life.side[i].error != 0 || life.side[i].read != TOTAL) {
-            fail_msg("side %u, block %u: %s, read %u of %u", side, k, estab_strerror(life.side[i].error), life.side[i].read,
-                     TOTAL);
+            fail_msg("side %u, block %u: %s, read %u of %u", side, k, estab_strerror(life.side[i].error),
+                     life.side[i].read, TOTAL);
         }
     }
     pipe_run(&life.pipe, never, &life, 300 * SECOND);
@@ -266,12 +270,68 @@ static void every_block_refused_for_ever_ends_clean(void **state)
     }
 }
 
+/*
+ * RFC 2018 8: what is held ahead of a gap gives way to what is in order, else a full pool would stay full
+ * for ever.
+ */
+static void text_ahead_gives_way_to_text_in_order(void **state)
+{
+    (void)state;
+    struct rig_options options;
+    rig_defaults(&options);
+    options.config.block_size = 256;
+    options.memory = (estab_memory_minimum(&options.config) + 6 * 256 + 63) & ~(size_t)63;
+    struct rig *r = rig_start(&options);
+    rig_reach(r, AT_ESTABLISHED);
+    uint32_t ahead = 0;
+    for (uint32_t i = 0; i < 30; i++) {
+        inject(r, .flags = ACK, .seq = 1001 + 600 * i, .ack = 1, .length = 200);
+        expect(r, .flags = ACK, .seq = 1, .ack = 1);
+        ahead += r->drop == ESTAB_DROP_NONE;
+        assert_true(r->drop == ESTAB_DROP_NONE || r->drop == ESTAB_DROP_NO_MEMORY);
+    }
+    assert_in_range(ahead, 2, 20);
+    assert_int_equal(pool_available(&((struct estab_stack *)r->stack)->pool), 0);
+    uint32_t at = 1;
+    for (unsigned i = 0; i < 40;
+         i++) { /* the peer sends everything again, in order; nobody reads for a while */
+        inject(r, .flags = ACK, .seq = at, .ack = 1, .length = 200);
+        rig_discard(r);
+        if (rig_status(r).rcv_nxt == r->irs + at + 200) {
+            at += 200;
+        } else {
+            assert_true(rig_read(r, 100000) > 0);
+            rig_discard(r);
+        }
+    }
+    assert_true(at > 5000);
+    assert_true(rig_counters(r).no_memory > 0);
+    rig_stop(r);
+}
+
+/* Text of a SYN that finds no room is not acknowledged: the peer sends it again. */
+static void text_of_a_syn_without_memory_is_left_to_the_peer(void **state)
+{
+    (void)state;
+    struct rig *r = rig_at(AT_LISTEN);
+    ((struct estab_stack *)r->stack)->pool.fail_after = 1;
+    inject(r, .flags = SYN, .seq = 0, .length = 100);
+    expect(r, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    ((struct estab_stack *)r->stack)->pool.fail_after = 0;
+    inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 100);
+    expect_nothing(r);
+    assert_int_equal(rig_read(r, 1000), 100);
+    rig_stop(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_block_refused_for_a_while_delays_and_no_more),
         cmocka_unit_test(every_block_refused_for_a_while_with_loss_delays_and_no_more),
         cmocka_unit_test(every_block_refused_for_ever_ends_clean),
+        cmocka_unit_test(text_ahead_gives_way_to_text_in_order),
+        cmocka_unit_test(text_of_a_syn_without_memory_is_left_to_the_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

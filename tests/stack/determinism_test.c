@@ -1,6 +1,7 @@
 /*
- * Same inputs, same bytes: a random trace twice, with and without trace records, and with and without header prediction. Reserved header bits, which
- * every step ignores, keep a segment off the predicted path, so that the slow path answers for the fast one.
+ * Same inputs, same bytes: a random trace twice, with and without trace records, and with and without header
+ * prediction. Reserved header bits, which every step ignores, keep a segment off the predicted path, so that
+ * the slow path answers for the fast one.
  */
 #include "support/random_trace.h"
 
@@ -30,8 +31,14 @@ static struct outcome run(const struct shape *shape, unsigned steps)
     options.config.challenge_acks = 2;
     struct rig *r = rig_start(&options);
     rig_reach(r, AT_ESTABLISHED);
-    struct random_trace trace = {.seed = shape->seed, .peer_nxt = 1, .top = 1, .acked = 1, .reads = true,
-                                 .wildness = shape->wildness, .reserved = shape->reserved, .closes = shape->closes};
+    struct random_trace trace = {.seed = shape->seed,
+                                 .peer_nxt = 1,
+                                 .top = 1,
+                                 .acked = 1,
+                                 .reads = true,
+                                 .wildness = shape->wildness,
+                                 .reserved = shape->reserved,
+                                 .closes = shape->closes};
     unsigned i = 0;
     while (i < steps && random_step(r, &trace)) {
         i++;
@@ -41,7 +48,8 @@ static struct outcome run(const struct shape *shape, unsigned steps)
         }
     }
     rig_discard(r);
-    struct outcome outcome = {.log = r->log, .length = r->log_length, .written = r->written, .read = r->read, .ended = r->now};
+    struct outcome outcome = {
+        .log = r->log, .length = r->log_length, .written = r->written, .read = r->read, .ended = r->now};
     outcome.status = rig_status(r);
     outcome.counters = rig_counters(r);
     r->log = NULL;
@@ -69,7 +77,8 @@ static void same_trace_gives_the_same_bytes(void **state)
 {
     (void)state;
     for (unsigned seed = 0; seed < SEEDS; seed++) {
-        struct shape shape = {.v6 = seed % 2 == 1, .options = seed % 3 != 0, .wildness = 10, .seed = seed, .closes = true};
+        struct shape shape = {
+            .v6 = seed % 2 == 1, .options = seed % 3 != 0, .wildness = 10, .seed = seed, .closes = true};
         struct outcome a = run(&shape, STEPS);
         struct outcome b = run(&shape, STEPS);
         expect_same(&a, &b);
@@ -80,7 +89,8 @@ static void traced_run_gives_the_same_bytes_as_untraced(void **state)
 {
     (void)state;
     for (unsigned seed = 100; seed < 100 + SEEDS; seed++) {
-        struct shape shape = {.v6 = seed % 2 == 1, .options = seed % 3 != 0, .wildness = 10, .seed = seed, .closes = true};
+        struct shape shape = {
+            .v6 = seed % 2 == 1, .options = seed % 3 != 0, .wildness = 10, .seed = seed, .closes = true};
         struct outcome a = run(&shape, STEPS);
         shape.traced = true;
         struct outcome b = run(&shape, STEPS);
@@ -93,7 +103,8 @@ static void predicted_path_does_what_the_steps_do(void **state)
     (void)state;
     uint64_t fast = 0;
     for (unsigned seed = 200; seed < 200 + 2 * SEEDS; seed++) {
-        struct shape shape = {.v6 = seed % 2 == 1, .options = seed % 3 != 0, .seed = seed, .closes = seed % 4 == 0};
+        struct shape shape = {
+            .v6 = seed % 2 == 1, .options = seed % 3 != 0, .seed = seed, .closes = seed % 4 == 0};
         shape.wildness = seed % 5 == 0 ? 30 : 2;
         struct outcome a = run(&shape, STEPS);
         shape.reserved = 2;

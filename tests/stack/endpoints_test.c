@@ -1,6 +1,7 @@
 /*
- * The user's side: names and ports (RFC 9293 3.9.1.1, RFC 6056), listeners with their backlog, what an accepted connection inherits, closing in all its
- * ways, events, and options that show on the wire. What a call may do in which state is also asserted by the tests in tests/rfc.
+ * The user's side: names and ports (RFC 9293 3.9.1.1, RFC 6056), listeners with their backlog, what an
+ * accepted connection inherits, closing in all its ways, events, and options that show on the wire. What a
+ * call may do in which state is also asserted by the tests in tests/rfc.
  */
 #include "support/rig.h"
 
@@ -43,7 +44,10 @@ static void handshake(struct rig *r, uint16_t port)
 
 /* ---- ports ---- */
 
-/* RFC 6056: every port of the range is used once for one peer, the last free one is found, and then there is none. */
+/*
+ * RFC 6056: every port of the range is used once for one peer, the last free one is found, and then there is
+ * none.
+ */
 static void ephemeral_ports_are_found_to_the_last(void **state)
 {
     (void)state;
@@ -110,8 +114,9 @@ static void bind_and_connect_refuse_bad_addresses(void **state)
     struct estab_addr other = estab_addr_ipv4(10, 9, 0, 3, 80);
     assert_int_equal(estab_bind(r->stack, r->now, conn, &other), -ESTAB_EADDRNOTAVAIL);
     const struct estab_addr bad[] = {
-        estab_addr_ipv4(0, 0, 0, 0, 80),    estab_addr_ipv4(224, 0, 0, 1, 80), estab_addr_ipv4(255, 255, 255, 255, 80),
-        estab_addr_ipv4(10, 9, 0, 255, 80), estab_addr_ipv4(10, 9, 0, 1, 0),   estab_addr_any(80),
+        estab_addr_ipv4(0, 0, 0, 0, 80),         estab_addr_ipv4(224, 0, 0, 1, 80),
+        estab_addr_ipv4(255, 255, 255, 255, 80), estab_addr_ipv4(10, 9, 0, 255, 80),
+        estab_addr_ipv4(10, 9, 0, 1, 0),         estab_addr_any(80),
         {.ip = {0xff, 2, [15] = 1}, .port = 80},
     };
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -171,7 +176,9 @@ static void bind_to_a_port_in_time_wait(void **state)
     rig_stop(r);
 }
 
-/* An active OPEN into one's own TIME-WAIT: only with timestamps, after a second, and beyond the old numbers. */
+/*
+ * An active OPEN into one's own TIME-WAIT: only with timestamps, after a second, and beyond the old numbers.
+ */
 static void connect_into_time_wait_needs_timestamps_and_reuse(void **state)
 {
     (void)state;

@@ -1,7 +1,8 @@
 /*
- * Segments nobody should send, against a whole stack in every state: the rows V-02, V-03, V-04, V-12 to V-15 of the table of published faults (their
- * parsers have tests of their own in tests/unit). Nothing crashes, every invariant holds after each (the rig calls estab_check()), no segment
- * brings more than one answer, a RST never one, and the stream stays what it is.
+ * Segments nobody should send, against a whole stack in every state: the rows V-02, V-03, V-04, V-12 to V-15
+ * of the table of published faults (their parsers have tests of their own in tests/unit). Nothing crashes,
+ * every invariant holds after each (the rig calls estab_check()), no segment brings more than one answer, a
+ * RST never one, and the stream stays what it is.
  */
 #include "support/random_trace.h"
 
@@ -47,26 +48,32 @@ static void v02_options_of_every_kind_and_length(void **state)
     rig_stop(listening);
 }
 
-/* MUST-7: what is unlawful is dropped and counted in every state; MUST-5, MUST-6, MUST-64: what is lawful is skipped. */
+/*
+ * MUST-7: what is unlawful is dropped and counted in every state; MUST-5, MUST-6, MUST-64: what is lawful is
+ * skipped.
+ */
 static void v02_illegal_option_is_dropped_in_every_state(void **state)
 {
     (void)state;
     static const uint8_t bad[][4] = {
-        {2, 0, 0, 0}, {2, 1, 0, 0}, {2, 5, 1, 1}, {3, 4, 0, 0}, {77, 0, 0, 0}, {77, 1, 0, 0}, {77, 5, 0, 0}, {1, 1, 1, 77},
-        {8, 3, 1, 0}, {5, 4, 1, 1},
+        {2, 0, 0, 0},  {2, 1, 0, 0},  {2, 5, 1, 1},  {3, 4, 0, 0}, {77, 0, 0, 0},
+        {77, 1, 0, 0}, {77, 5, 0, 0}, {1, 1, 1, 77}, {8, 3, 1, 0}, {5, 4, 1, 1},
     };
-    static const uint8_t good[][4] = {{77, 2, 1, 1}, {77, 4, 9, 9}, {1, 77, 2, 1}, {1, 1, 77, 2}, {77, 3, 9, 0}, {0, 77, 0, 77}};
+    static const uint8_t good[][4] = {{77, 2, 1, 1}, {77, 4, 9, 9}, {1, 77, 2, 1},
+                                      {1, 1, 77, 2}, {77, 3, 9, 0}, {0, 77, 0, 77}};
     for (enum place place = AT_LISTEN; place < PLACES; place++) {
         struct rig *r = rig_at(place);
         uint32_t seq = places[place].rcv_nxt;
         for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-            inject(r, .flags = RST | ACK, .seq = seq, .ack = places[place].snd_nxt, .raw = bad[i], .raw_length = 4);
+            inject(r, .flags = RST | ACK, .seq = seq, .ack = places[place].snd_nxt, .raw = bad[i],
+                   .raw_length = 4);
             expect_nothing(r);
             assert_int_equal(r->drop, ESTAB_DROP_TCP_OPTION);
             expect_state(r, places[place].state);
         }
         for (unsigned i = 0; i < sizeof good / sizeof good[0]; i++) {
-            inject(r, .flags = PSH, .seq = seq, .raw = good[i], .raw_length = 4); /* no ACK: nothing else happens */
+            inject(r, .flags = PSH, .seq = seq, .raw = good[i],
+                   .raw_length = 4); /* no ACK: nothing else happens */
             assert_true(r->drop != ESTAB_DROP_TCP_OPTION);
             rig_discard(r);
             expect_state(r, places[place].state);
@@ -90,11 +97,13 @@ static void v03_urgent_pointers_never_touch_the_stream(void **state)
             for (unsigned k = 0; k < 8; k++) {
                 rig_ready(r);
                 uint32_t ahead = rig_status(r).urgent_ahead;
-                inject(r, .flags = ACK | URG, .seq = seq, .ack = ack, .length = length, .up = (uint16_t)ups[k]);
+                inject(r, .flags = ACK | URG, .seq = seq, .ack = ack, .length = length,
+                       .up = (uint16_t)ups[k]);
                 if (rig_ready(r) & ESTAB_URGENT_MARK) {
                     assert_true(rig_status(r).urgent_ahead > ahead);
                 }
-                if (rig_status(r).state >= ESTAB_ESTABLISHED && rig_status(r).rcv_nxt == r->irs + seq + length) {
+                if (rig_status(r).state >= ESTAB_ESTABLISHED &&
+                    rig_status(r).rcv_nxt == r->irs + seq + length) {
                     seq += length;
                 }
                 rig_discard(r);
@@ -127,7 +136,8 @@ static void v04_every_flag_set_in_every_state(void **state)
                     assert_false(answered && (sent.flags & RST));
                 }
                 if (answered && sent.length == 0 && rig_state(r) >= ESTAB_ESTABLISHED) {
-                    inject(r, .flags = flags, .seq = seq, .ack = ack, .length = i % 3 == 0 ? 20 : 0, .up = 10);
+                    inject(r, .flags = flags, .seq = seq, .ack = ack, .length = i % 3 == 0 ? 20 : 0,
+                           .up = 10);
                     take_answer(r, &sent);
                 }
                 rig_discard(r);
@@ -149,7 +159,8 @@ static void v04_random_segments_and_calls(void **state)
         options.wscale = (int)(run % 3);
         struct rig *r = rig_start(&options);
         rig_reach(r, AT_ESTABLISHED);
-        struct random_trace trace = {.seed = run, .peer_nxt = 1, .top = 1, .acked = 1, .wildness = 60, .closes = true};
+        struct random_trace trace = {
+            .seed = run, .peer_nxt = 1, .top = 1, .acked = 1, .wildness = 60, .closes = true};
         trace.reads = true;
         for (unsigned i = 0; i < 120 && random_step(r, &trace); i++) {
         }
@@ -181,7 +192,8 @@ static void v12_no_uninitialised_byte_is_sent(void **state)
                 if (place == AT_SYN_SENT) {
                     seg = (struct segment){.flags = ACK, .seq = 0, .ack = 50};
                 }
-                in = (struct estab_packet){.data = bytes, .length = (uint32_t)rig_packet(r, &seg, bytes), .interface = 1};
+                in = (struct estab_packet){
+                    .data = bytes, .length = (uint32_t)rig_packet(r, &seg, bytes), .interface = 1};
                 estab_input(r->stack, r->now, &in, 1);
                 assert_int_equal(estab_pull(r->stack, r->now, &packet, 1), 1);
                 length[i] = packet.length;
@@ -210,7 +222,8 @@ static void v13_sack_edges_anywhere_do_no_harm(void **state)
         rig_discard(r);
         uint32_t edges[64];
         for (unsigned i = 0; i < 64; i++) {
-            static const uint32_t middles[] = {0, 1, 1461, 8761, 0x7fffffff, 0x80000000, 0x80000001, 0xffffffff};
+            static const uint32_t middles[] = {0,          1,          1461,       8761,
+                                               0x7fffffff, 0x80000000, 0x80000001, 0xffffffff};
             edges[i] = middles[i / 8] + i % 8 - 4;
         }
         uint64_t seed = n;
@@ -244,9 +257,26 @@ static void v14_extreme_syn_options_are_clamped(void **state)
     for (unsigned i = 0; i < 8; i++) {
         for (unsigned shift = 13; shift < 256; shift += 81) {
             for (unsigned k = 0; k < 5; k++) {
-                uint8_t raw[20] = {2, 4, (uint8_t)(sizes[i] >> 8), (uint8_t)sizes[i], 1, 3, 3, (uint8_t)shift, 8, 10,
-                                   (uint8_t)(stamps[k] >> 24), (uint8_t)(stamps[k] >> 16), (uint8_t)(stamps[k] >> 8),
-                                   (uint8_t)stamps[k], 0, 0, 0, 0, 0, 0};
+                uint8_t raw[20] = {2,
+                                   4,
+                                   (uint8_t)(sizes[i] >> 8),
+                                   (uint8_t)sizes[i],
+                                   1,
+                                   3,
+                                   3,
+                                   (uint8_t)shift,
+                                   8,
+                                   10,
+                                   (uint8_t)(stamps[k] >> 24),
+                                   (uint8_t)(stamps[k] >> 16),
+                                   (uint8_t)(stamps[k] >> 8),
+                                   (uint8_t)stamps[k],
+                                   0,
+                                   0,
+                                   0,
+                                   0,
+                                   0,
+                                   0};
                 struct rig_options options;
                 rig_defaults(&options);
                 options.timestamps = true;
@@ -282,7 +312,8 @@ static void v15_window_and_mss_relations_never_assert(void **state)
     for (unsigned run = 0; run < runs; run++) {
         struct rig_options options;
         rig_defaults(&options);
-        options.peer_mss = (uint16_t)(rig_random(&seed) % 3 == 0 ? rig_random(&seed) % 100 : rig_random(&seed));
+        options.peer_mss =
+            (uint16_t)(rig_random(&seed) % 3 == 0 ? rig_random(&seed) % 100 : rig_random(&seed));
         options.wscale = (int)(rig_random(&seed) % 16);
         options.config.send_buffer = 1 + rig_random(&seed) % 70000;
         options.config.receive_buffer = 1 + rig_random(&seed) % 70000;
@@ -292,7 +323,8 @@ static void v15_window_and_mss_relations_never_assert(void **state)
         rig_discard(r);
         inject(r, .flags = SYN | ACK, .seq = 0, .ack = 1);
         rig_discard(r);
-        struct random_trace trace = {.seed = seed, .peer_nxt = 1, .top = 1, .acked = 1, .wildness = 5, .reads = true};
+        struct random_trace trace = {
+            .seed = seed, .peer_nxt = 1, .top = 1, .acked = 1, .wildness = 5, .reads = true};
         for (unsigned i = 0; i < 80 && random_step(r, &trace); i++) {
             if (i % 20 == 7) { /* a path that becomes narrow in the middle */
                 rig_inject_icmp(r, 3, 4, trace.acked, 500 + rig_random(&seed) % 1000);

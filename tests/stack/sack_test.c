@@ -1,6 +1,7 @@
 /*
- * SACK blocks and DSACK as the receiver sends them (RFC 2018 4, RFC 2883 4), timestamps as sent (RFC 7323 3), and duplicate ACKs, fast retransmit and fast recovery
- * as the sender answers them (RFC 5681, 6582, 3042).
+ * SACK blocks and DSACK as the receiver sends them (RFC 2018 4, RFC 2883 4), timestamps as sent (RFC 7323
+ * 3), and duplicate ACKs, fast retransmit and fast recovery as the sender answers them (RFC 5681, 6582,
+ * 3042).
  */
 #include "support/rig.h"
 
@@ -48,9 +49,11 @@ static void newest_block_comes_first(void **state)
     inject(r, .flags = ACK, .seq = 301, .ack = 1, .length = 100);
     expect(r, .flags = ACK, .seq = 1, .ack = 1, .sack_count = 2, .sack = {{301, 401}, {101, 201}});
     inject(r, .flags = ACK, .seq = 501, .ack = 1, .length = 100);
-    expect(r, .flags = ACK, .seq = 1, .ack = 1, .sack_count = 3, .sack = {{501, 601}, {301, 401}, {101, 201}});
+    expect(r, .flags = ACK, .seq = 1, .ack = 1, .sack_count = 3,
+           .sack = {{501, 601}, {301, 401}, {101, 201}});
     inject(r, .flags = ACK, .seq = 201, .ack = 1, .length = 50); /* grows the oldest */
-    expect(r, .flags = ACK, .seq = 1, .ack = 1, .sack_count = 3, .sack = {{101, 251}, {501, 601}, {301, 401}});
+    expect(r, .flags = ACK, .seq = 1, .ack = 1, .sack_count = 3,
+           .sack = {{101, 251}, {501, 601}, {301, 401}});
     inject(r, .flags = ACK, .seq = 401, .ack = 1, .length = 100); /* joins two */
     expect(r, .flags = ACK, .seq = 1, .ack = 1, .sack_count = 2, .sack = {{301, 601}, {101, 251}});
     inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 100); /* what is acknowledged is reported no more */
@@ -94,7 +97,8 @@ static void duplicate_text_is_reported_by_dsack(void **state)
     expect(r, .flags = ACK, .seq = 1, .ack = 201, .sack_count = 1, .sack = {{101, 201}});
     inject(r, .flags = ACK, .seq = 401, .ack = 1, .length = 100); /* reported once only */
     expect(r, .flags = ACK, .seq = 1, .ack = 201, .sack_count = 1, .sack = {{401, 501}});
-    inject(r, .flags = ACK, .seq = 401, .ack = 1, .length = 100); /* ahead of the gap, again: inside the second block */
+    inject(r, .flags = ACK, .seq = 401, .ack = 1,
+           .length = 100); /* ahead of the gap, again: inside the second block */
     expect(r, .flags = ACK, .seq = 1, .ack = 201, .sack_count = 2, .sack = {{401, 501}, {401, 501}});
     inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 50);
     expect(r, .flags = ACK, .seq = 1, .ack = 201, .sack_count = 2, .sack = {{1, 51}, {401, 501}});
@@ -122,9 +126,11 @@ static void timestamps_are_in_every_segment(void **state)
     r->peer_ts += 77;
     inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 10);
     rig_send(r, 5, 0);
-    expect(r, .flags = ACK | PSH, .seq = 1, .ack = 11, .length = 5, .check_ts = true, .tsval = first + 1234, .tsecr = r->peer_ts);
+    expect(r, .flags = ACK | PSH, .seq = 1, .ack = 11, .length = 5, .check_ts = true, .tsval = first + 1234,
+           .tsecr = r->peer_ts);
     rig_abort(r);
-    expect(r, .flags = RST | ACK, .seq = 6, .ack = 11, .check_ts = true, .tsval = first + 1234, .tsecr = r->peer_ts);
+    expect(r, .flags = RST | ACK, .seq = 6, .ack = 11, .check_ts = true, .tsval = first + 1234,
+           .tsecr = r->peer_ts);
     rig_stop(r);
 }
 
@@ -147,7 +153,10 @@ static void timestamps_are_not_used_where_one_side_does_not_offer(void **state)
 
 /* ---- duplicate ACKs ---- */
 
-/* RFC 5681 3.2, RFC 3042, RFC 6582: two bring new data, the third the front again; a partial ACK the next hole. */
+/*
+ * RFC 5681 3.2, RFC 3042, RFC 6582: two bring new data, the third the front again; a partial ACK the next
+ * hole.
+ */
 static void third_duplicate_ack_resends_the_front(void **state)
 {
     (void)state;

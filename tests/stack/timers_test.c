@@ -1,7 +1,7 @@
 /*
- * The timers of a connection as a peer sees them, to the nanosecond of virtual time: the chain of retransmission timeouts (RFC 6298,
- * Karn), R1 and R2, persist, delayed ACK, keep-alive, FIN-WAIT-2. That each state has the timers it needs is
- * rfc/text_test.c (F-TMO, F-INV-4).
+ * The timers of a connection as a peer sees them, to the nanosecond of virtual time: the chain of
+ * retransmission timeouts (RFC 6298, Karn), R1 and R2, persist, delayed ACK, keep-alive, FIN-WAIT-2. That
+ * each state has the timers it needs is rfc/text_test.c (F-TMO, F-INV-4).
  */
 #include "support/rig.h"
 
@@ -165,7 +165,10 @@ static void round_trip_of_a_retransmission_is_not_a_sample(void **state)
     rig_stop(r);
 }
 
-/* RFC 6298 5: the timeout stays backed off until a sample; else a path that became slow would be timed out for ever. */
+/*
+ * RFC 6298 5: the timeout stays backed off until a sample; else a path that became slow would be timed out
+ * for ever.
+ */
 static void backed_off_rto_stays_until_a_sample(void **state)
 {
     (void)state;
@@ -186,7 +189,9 @@ static void backed_off_rto_stays_until_a_sample(void **state)
     rig_stop(r);
 }
 
-/* RFC 6298 5.7, R5681-06: after a SYN that was sent twice data starts with 3 s and a window of one segment. */
+/*
+ * RFC 6298 5.7, R5681-06: after a SYN that was sent twice data starts with 3 s and a window of one segment.
+ */
 static void lost_syn_starts_data_with_three_seconds(void **state)
 {
     (void)state;

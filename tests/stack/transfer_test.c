@@ -1,7 +1,8 @@
 /*
- * Two stacks joined by drivers/pipe in virtual time: bytes both ways, each checked by its position, over IPv4 and IPv6, bare and Ethernet, with and without
- * offload, while packets are lost, doubled, reordered and damaged by fixed seeds. The end comes after the last byte and not before (F-INV-5), both stacks give
- * back everything, and the same run twice sends the same bytes.
+ * Two stacks joined by drivers/pipe in virtual time: bytes both ways, each checked by its position, over
+ * IPv4 and IPv6, bare and Ethernet, with and without offload, while packets are lost, doubled, reordered and
+ * damaged by fixed seeds. The end comes after the last byte and not before (F-INV-5), both stacks give back
+ * everything, and the same run twice sends the same bytes.
  */
 #include "drivers/pipe.h"
 #include "support/rig.h"
@@ -30,7 +31,8 @@ struct transfer {
     unsigned way; /* which calls the users prefer */
 };
 
-static void hook(void *user, unsigned from, uint64_t index, struct estab_packet *packet, struct pipe_fate *fate)
+static void hook(void *user, unsigned from, uint64_t index, struct estab_packet *packet,
+                 struct pipe_fate *fate)
 {
     struct transfer *t = user;
     (void)index;
@@ -81,8 +83,10 @@ static void start(struct transfer *t, const struct plan *plan)
         assert_non_null(stacks[i]);
     }
     assert_int_equal(pipe_open(&t->pipe, stacks, &options, error, sizeof error), 0);
-    assert_int_equal(pipe_address(&t->pipe, 0, plan->v6 ? "fd00::1/64" : "10.0.0.1/24", error, sizeof error), 0);
-    assert_int_equal(pipe_address(&t->pipe, 1, plan->v6 ? "fd00::2/64" : "10.0.0.2/24", error, sizeof error), 0);
+    assert_int_equal(pipe_address(&t->pipe, 0, plan->v6 ? "fd00::1/64" : "10.0.0.1/24", error, sizeof error),
+                     0);
+    assert_int_equal(pipe_address(&t->pipe, 1, plan->v6 ? "fd00::2/64" : "10.0.0.2/24", error, sizeof error),
+                     0);
     struct estab_addr any = estab_addr_any(PORT);
     struct estab_addr server = estab_addr_ipv4(10, 0, 0, 2, PORT);
     if (plan->v6) {
@@ -259,8 +263,14 @@ static void every_byte_arrives_in_all_weathers(void **state)
     for (unsigned shape = 0; shape < 4; shape++) {
         for (unsigned w = 0; w < 6; w++) {
             for (uint64_t seed = 0; seed < SEEDS; seed++) {
-                struct plan plan = {.v6 = shape & 1, .ethernet = shape & 2, .mtu = 1500, .buffer = 30000, .block = 4096,
-                                    .total = 150000, .seed = seed + 10 * w, .weather = weathers[w]};
+                struct plan plan = {.v6 = shape & 1,
+                                    .ethernet = shape & 2,
+                                    .mtu = 1500,
+                                    .buffer = 30000,
+                                    .block = 4096,
+                                    .total = 150000,
+                                    .seed = seed + 10 * w,
+                                    .weather = weathers[w]};
                 run(&plan);
             }
         }

@@ -20,7 +20,8 @@ static void look(struct rig *r, struct random_trace *trace)
 
 static void wild_segment(struct random_trace *trace, struct segment *seg)
 {
-    static const uint32_t far[] = {0, 1, 2, 100, 1460, RCV_BUFFER - 1, RCV_BUFFER, 0x7fffffff, 0x80000000, 0xffffffff};
+    static const uint32_t far[] = {0,          1,          2,          100,       1460, RCV_BUFFER - 1,
+                                   RCV_BUFFER, 0x7fffffff, 0x80000000, 0xffffffff};
     switch (below(trace, 5)) {
     case 0:
         seg->seq += far[below(trace, 10)];

@@ -1,6 +1,6 @@
 /*
- * Random traces for the rig: a peer that knows what was sent to it and mostly behaves, and a user who calls what may be called. The same
- * seed makes the same trace as long as the stack answers the same.
+ * Random traces for the rig: a peer that knows what was sent to it and mostly behaves, and a user who calls
+ * what may be called. The same seed makes the same trace as long as the stack answers the same.
  */
 #ifndef ESTAB_TESTS_RANDOM_TRACE_H
 #define ESTAB_TESTS_RANDOM_TRACE_H

@@ -1,6 +1,7 @@
 /*
- * See rig.h. The codec of packets here is a second one, written from RFC 791, 8200 and 9293 and not from src/wire, so
- * that an error there does not hide itself; checksums, lengths and the fixed fields of every packet sent are verified.
+ * See rig.h. The codec of packets here is a second one, written from RFC 791, 8200 and 9293 and not from
+ * src/wire, so that an error there does not hide itself; checksums, lengths and the fixed fields of every
+ * packet sent are verified.
  */
 #include "support/rig.h"
 
@@ -79,7 +80,8 @@ static struct estab_addr destination(const struct rig *r)
 }
 
 /* The sum of the pseudo header. */
-static uint32_t pseudo_of(const struct rig *r, const struct estab_addr *a, const struct estab_addr *b, size_t length)
+static uint32_t pseudo_of(const struct rig *r, const struct estab_addr *a, const struct estab_addr *b,
+                          size_t length)
 {
     size_t skip = r->options.v6 ? 0 : 12;
     uint32_t sum = sum_bytes(a->ip + skip, 16 - skip, 6 + (uint32_t)length);
@@ -398,9 +400,9 @@ static void describe(const char *what, const struct segment *seg)
         }
     }
     flags[n] = 0;
-    print_error("%s %s seq %u ack %u length %u wnd %d up %u mss %u wscale %d sacks %u port %u (%s)\n", what, flags,
-                seg->seq, seg->ack, seg->length, seg->wnd, seg->up, seg->mss, seg->wscale, seg->sack_count, seg->port,
-                estab_reason_name(seg->reason));
+    print_error("%s %s seq %u ack %u length %u wnd %d up %u mss %u wscale %d sacks %u port %u (%s)\n", what,
+                flags, seg->seq, seg->ack, seg->length, seg->wnd, seg->up, seg->mss, seg->wscale,
+                seg->sack_count, seg->port, estab_reason_name(seg->reason));
     for (unsigned i = 0; i < seg->sack_count; i++) {
         print_error("    sack %u..%u\n", seg->sack[i][0], seg->sack[i][1]);
     }
@@ -440,7 +442,8 @@ void rig_input(struct rig *r, const uint8_t *bytes, size_t length)
     uint8_t *exact = malloc(length > 0 ? length : 1); /* a read past its end is seen by AddressSanitizer */
     assert_non_null(exact);
     memcpy(exact, bytes, length);
-    struct estab_packet packet = {.data = exact, .length = (uint32_t)length, .interface = (uint32_t)r->interface};
+    struct estab_packet packet = {
+        .data = exact, .length = (uint32_t)length, .interface = (uint32_t)r->interface};
     estab_input(r->stack, r->now, &packet, 1);
     r->drop = packet.reason;
     assert_memory_equal(exact, bytes, length);
@@ -495,9 +498,9 @@ static bool differs(const struct rig *r, const struct segment *got, const struct
     unsigned local = want->local_port != 0 ? want->local_port : LOCAL_PORT;
     int32_t wnd = want->wnd == WND_ZERO ? 0 : want->wnd;
     return got->flags != want->flags || got->seq != want->seq || got->ack != want->ack ||
-           got->length != want->length || got->port != port || got->local_port != local || got->up != want->up ||
-           (want->wnd != 0 && got->wnd != wnd) || (want->reason != 0 && got->reason != want->reason) ||
-           options_differ(r, got, want);
+           got->length != want->length || got->port != port || got->local_port != local ||
+           got->up != want->up || (want->wnd != 0 && got->wnd != wnd) ||
+           (want->reason != 0 && got->reason != want->reason) || options_differ(r, got, want);
 }
 
 void rig_expect(struct rig *r, const struct segment *want, const char *file, int line)
@@ -619,7 +622,8 @@ ptrdiff_t rig_read(struct rig *r, size_t most)
         }
         for (ptrdiff_t i = 0; i < got; i++) {
             if (bytes[i] != rig_byte(r->read + (uint64_t)i)) {
-                fail_msg("byte %llu of the stream was read as %u", (unsigned long long)r->read + (unsigned)i, bytes[i]);
+                fail_msg("byte %llu of the stream was read as %u", (unsigned long long)r->read + (unsigned)i,
+                         bytes[i]);
             }
         }
         r->read += (uint64_t)got;
@@ -760,7 +764,10 @@ static void make_stack(struct rig *r)
     r->started = r->now;
 }
 
-/* The ISS is a keyed hash of the flow plus a clock of 4 us: an open at START tells the time at which it is what is wanted. */
+/*
+ * The ISS is a keyed hash of the flow plus a clock of 4 us: an open at START tells the time at which it is
+ * what is wanted.
+ */
 static uint64_t time_of_iss(struct rig *r, uint32_t iss)
 {
     struct estab_status status;
@@ -789,7 +796,8 @@ struct rig *rig_start(const struct rig_options *options)
     r->irs = PEER_ISN;
     r->wnd = PEER_WND;
     r->peer_ts = 0xfffffff0u;
-    uint64_t start = r->options.far_from_wrap ? START : time_of_iss(r, r->options.iss != 0 ? r->options.iss : OUR_ISN);
+    uint64_t start =
+        r->options.far_from_wrap ? START : time_of_iss(r, r->options.iss != 0 ? r->options.iss : OUR_ISN);
     r->now = start;
     make_stack(r);
     rig_called(r);

@@ -1,16 +1,17 @@
 /*
- * A test rig: one stack on an interface of bare IP packets in virtual time, and a peer that is nobody: the test
- * writes its segments and checks every one that comes back. Numbers are relative: `seq` of a segment counts from the
- * initial sequence number of its sender (the SYN is 0, the first byte of text 1), `ack` from that of the other side.
- * Both lie just below 2^32, so that every trace crosses the wrap.
+ * A test rig: one stack on an interface of bare IP packets in virtual time, and a peer that is nobody: the
+ * test writes its segments and checks every one that comes back. Numbers are relative: `seq` of a segment
+ * counts from the initial sequence number of its sender (the SYN is 0, the first byte of text 1), `ack` from
+ * that of the other side. Both lie just below 2^32, so that every trace crosses the wrap.
  *
  *     rig_reach(r, ESTABLISHED);
  *     inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 100);
  *     expect(r, .flags = ACK, .seq = 1, .ack = 101);
  *     rig_stop(r);                             fails if anything else was sent
  *
- * A call that makes the stack do something first fails if a segment that was sent before was not expected, and then
- * checks every invariant with estab_check(). The bytes on the wire are written and read here, not by src/wire.
+ * A call that makes the stack do something first fails if a segment that was sent before was not expected,
+ * and then checks every invariant with estab_check(). The bytes on the wire are written and read here, not
+ * by src/wire.
  */
 #ifndef ESTAB_TESTS_RIG_H
 #define ESTAB_TESTS_RIG_H
@@ -146,8 +147,8 @@ void rig_discard(struct rig *r);
 #define expect_nothing(r) rig_expect_nothing(r, __FILE__, __LINE__)
 
 /*
- * An ICMP error about a segment that the rig's connection sent, as if its SEQ had been `seq`. type and code are those of
- * the rig's family; rest is the second word (an MTU).
+ * An ICMP error about a segment that the rig's connection sent, as if its SEQ had been `seq`. type and code
+ * are those of the rig's family; rest is the second word (an MTU).
  */
 void rig_inject_icmp(struct rig *r, unsigned type, unsigned code, uint32_t seq, uint32_t rest);
 
@@ -163,7 +164,10 @@ uint64_t advance_to_next(struct rig *r, uint64_t limit);
 /* After a call of the API by the test itself: invariants, and what it has made due. */
 void rig_called(struct rig *r);
 void rig_send(struct rig *r, size_t length, unsigned flags); /* all of it must be taken */
-/* Reads and checks up to `most` bytes; returns what estab_recv() returned last if it was not positive, else the sum. */
+/*
+ * Reads and checks up to `most` bytes; returns what estab_recv() returned last if it was not positive, else
+ * the sum.
+ */
 ptrdiff_t rig_read(struct rig *r, size_t most);
 int rig_shutdown(struct rig *r);
 int rig_close(struct rig *r);
@@ -204,7 +208,10 @@ struct place_facts {
 };
 extern const struct place_facts places[PLACES];
 
-/* Goes there from a fresh rig by an active open (but LISTEN and the passive SYN-RECEIVED); all segments on the way are checked. */
+/*
+ * Goes there from a fresh rig by an active open (but LISTEN and the passive SYN-RECEIVED); all segments on
+ * the way are checked.
+ */
 void rig_reach(struct rig *r, enum place place);
 /* A fresh rig there. */
 struct rig *rig_at(enum place place);
