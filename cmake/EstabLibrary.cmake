@@ -15,10 +15,31 @@ if(NOT ESTAB_COVERAGE AND CMAKE_BUILD_TYPE STREQUAL "Release")
     set_source_files_properties(src/wire/checksum.c PROPERTIES COMPILE_OPTIONS -O3)
 endif()
 
+# gcc's release optimizes the library as the one program that it is: functions of other files are inlined, what
+# nobody outside can call is not kept. The objects stay whole without that, for the tests and the shared library.
+set(estab_whole_program OFF)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release"
+        AND CMAKE_EXECUTABLE_FORMAT STREQUAL "ELF" AND NOT CMAKE_CROSSCOMPILING AND NOT estab_instrumented)
+    include(CheckIPOSupported)
+    check_ipo_supported(RESULT estab_whole_program OUTPUT estab_whole_program_output LANGUAGES C)
+endif()
+set(estab_combine ${CMAKE_LINKER} -r)
+if(estab_whole_program)
+    # Small functions on the path of each segment: gcc's own limits leave half of them calls.
+    set(estab_inlining --param=max-inline-insns-auto=80 --param=inline-unit-growth=300 --param=large-function-growth=2000)
+    target_compile_options(estab_objects PRIVATE -flto -ffat-lto-objects ${estab_inlining})
+    separate_arguments(estab_combine_flags UNIX_COMMAND "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_RELEASE}")
+    set(estab_combine ${CMAKE_C_COMPILER} ${estab_combine_flags} ${estab_inlining} -r -flto -flto-partition=one -fwhole-program
+        -fpie -flinker-output=pie -ffunction-sections -fdata-sections)
+endif()
+
 # For tests: every internal function can be linked, and only what a test needs is.
 add_library(estab_plain STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:estab_objects>)
 target_include_directories(estab_plain PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(estab_plain PUBLIC estab_instrument)
+if(estab_whole_program)
+    target_link_options(estab_plain INTERFACE -fno-lto)
+endif()
 set_target_properties(estab_plain PROPERTIES LINKER_LANGUAGE C)
 
 # An instrumented object does not survive having its symbols made local, so there libestab.a is the plain archive.
@@ -31,7 +52,7 @@ if(estab_localized)
     set(estab_object ${PROJECT_BINARY_DIR}/estab.o)
     add_custom_command(
         OUTPUT ${estab_object}
-        COMMAND ${CMAKE_LINKER} -r -o ${estab_object}.all $<TARGET_OBJECTS:estab_objects>
+        COMMAND ${estab_combine} -o ${estab_object}.all $<TARGET_OBJECTS:estab_objects>
         COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${estab_object}.all ${estab_object}
         COMMAND ${CMAKE_COMMAND} -E rm -f ${estab_object}.all
         DEPENDS estab_objects $<TARGET_OBJECTS:estab_objects>
@@ -58,6 +79,9 @@ if(ESTAB_SHARED)
         VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
     target_link_libraries(estab_shared PRIVATE $<BUILD_INTERFACE:estab_instrument>)
+    if(estab_whole_program)
+        target_link_options(estab_shared PRIVATE -fno-lto)
+    endif()
     target_include_directories(estab_shared PUBLIC
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -21,6 +21,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/if_tun.h>
@@ -28,6 +29,7 @@
 #define DEVICE_PATH "/dev/net/tun"
 #define MTU_MIN     68u
 #define MTU_MAX     65535u
+#define CARRIER_WAIT_MS 100u
 
 /* 65535 bytes of an IP packet without the longest headers that are sent: IPv6 40, TCP 60; rounded down. */
 #define GSO_TEXT_MAX 65400u
@@ -191,6 +193,27 @@ static bool attach(struct device *device)
 }
 
 /*
+ * A device that is up begins to carry packets a moment after it was attached: until then the kernel drops what
+ * it sends us, and the answer to our first SYN with it.
+ */
+static void await_carrier(const struct device *device)
+{
+    int query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    for (unsigned i = 0; query >= 0 && i < CARRIER_WAIT_MS; i++) {
+        struct ifreq request = {0};
+        memcpy(request.ifr_name, device->name, sizeof device->name);
+        if (ioctl(query, SIOCGIFFLAGS, &request) != 0 || !(request.ifr_flags & IFF_UP) ||
+            (request.ifr_flags & IFF_RUNNING))
+            break;
+        nanosleep(&pause, NULL);
+    }
+    if (query >= 0)
+        close(query);
+}
+
+/*
  * Reads the device's MTU, and sets it where another one is asked for. Without the right to set it a smaller
  * one is simply kept to.
  */
@@ -259,6 +282,8 @@ enum device_result device_open(struct device *device, const struct device_option
                             : report_attach(device, errno, error, size);
     if (result != DEVICE_OK)
         device_close(device);
+    else
+        await_carrier(device);
     return result;
 }
 

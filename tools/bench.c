@@ -84,11 +84,13 @@ int bench_main(int argc, char **argv)
          offsetof(struct bench_settings, connections), 0, 4000000},
         {"time-wait", 0, OPTION_NUMBER, "N", "conn: connections in TIME-WAIT (default 50000)",
          offsetof(struct bench_settings, time_wait), 1, 1000000},
+        {"batch", 0, OPTION_NUMBER, "N", "lookup: exchanges under way at once (default 16)",
+         offsetof(struct bench_settings, batch), 1, BENCH_BATCH},
         {"json", 0, OPTION_FLAG, NULL, "report as JSON, an object a line",
          offsetof(struct bench_settings, json), 0, 0},
         {.name = NULL},
     };
-    struct bench_settings settings = {2 * BENCH_SECOND, UINT32_MAX, 50000, false};
+    struct bench_settings settings = {2 * BENCH_SECOND, UINT32_MAX, 50000, 16, false};
     struct option_group group = {"Options", table, &settings};
     struct option_command command = {
         .name = "bench",

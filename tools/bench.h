@@ -24,6 +24,7 @@ struct bench_settings {
     uint64_t duration_ns;
     uint32_t connections; /* UINT32_MAX = the benchmark's own choice */
     uint32_t time_wait;
+    uint32_t batch; /* lookup: exchanges under way at once */
     bool json;
 };
 

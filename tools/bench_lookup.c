@@ -1,7 +1,10 @@
 /*
  * `estab bench lookup`: one byte on a random connection of N, and one byte back, so that what a segment costs
- * is what it costs to find its connection and bring it into the caches. Time is the real one: acknowledgments
- * that are delayed, because a connection is not met again soon, are segments that count.
+ * is what it costs to find its connection and bring it into the caches. Several exchanges are under way at
+ * once, as they are with a driver that reads what has arrived: the packets of a batch are pulled and put in
+ * together, which lets their cache misses overlap; --batch 1 does one exchange after the other. Time is the
+ * real one: acknowledgments that are delayed, because a connection is not met again soon, are segments that
+ * count.
  */
 #include "bench.h"
 #include "tool.h"
@@ -15,12 +18,14 @@ static const uint32_t default_sizes[] = {10, 1000, 100000, 1000000};
 struct lookup {
     estab_conn *conns;
     uint64_t answers;
+    uint32_t batch; /* exchanges under way at once */
+    uint64_t random;
 };
 
 static void on_event(struct bench_pair *pair, enum bench_end end, const struct estab_event *event)
 {
     struct lookup *lookup = pair->user;
-    uint8_t byte[16];
+    uint8_t byte[BENCH_BATCH];
     estab_conn conn;
     if ((event->ready & ESTAB_ACCEPTABLE) != 0) {
         while (estab_accept(pair->stack[SERVER], pair->now, event->conn, &conn) == 0) {
@@ -47,22 +52,32 @@ static uint64_t next_random(uint64_t *state)
     return *state;
 }
 
+/* Sends the questions of one batch. False after a line was printed. */
+static bool ask(struct bench_pair *pair, struct lookup *lookup, uint32_t count)
+{
+    for (unsigned i = 0; i < lookup->batch; i++) {
+        estab_conn conn = lookup->conns[next_random(&lookup->random) % count];
+        if (estab_send(pair->stack[CLIENT], pair->now, conn, "x", 1, 0) != 1) {
+            tool_error("a byte cannot be sent");
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Exchanges for a time; the segments that took. 0 after a line was printed. */
 static uint64_t exchange(struct bench_pair *pair, struct lookup *lookup, uint32_t count, uint64_t duration_ns)
 {
-    static uint64_t random = 88172645463325252u;
     uint64_t segments = bench_segments_in(pair, CLIENT) + bench_segments_in(pair, SERVER);
     uint64_t answered = lookup->answers;
     uint64_t asked = 0;
     uint64_t start = pair->now = bench_clock();
     while (pair->now - start < duration_ns) {
-        for (unsigned i = 0; i < PER_CLOCK; i++) {
-            estab_conn conn = lookup->conns[next_random(&random) % count];
-            if (estab_send(pair->stack[CLIENT], pair->now, conn, "x", 1, 0) != 1) {
-                tool_error("a byte cannot be sent");
+        for (unsigned i = 0; i < PER_CLOCK; i += lookup->batch) {
+            if (!ask(pair, lookup, count)) {
                 return 0;
             }
-            asked++;
+            asked += lookup->batch;
             bench_move(pair, CLIENT);
             bench_move(pair, SERVER);
         }
@@ -103,11 +118,12 @@ static int measure(struct bench_pair *pair, const struct bench_settings *setting
     const struct bench_figure figures[] = {
         {"connections", count, 0},
         {"ns_per_segment", elapsed / (double)segments, 1},
+        {"batch", lookup->batch, 0},
         {"segments_per_exchange", (double)segments / (double)(lookup->answers - before), 2},
         {"seconds", elapsed / 1e9, 2},
     };
     bench_report(settings, "lookup",
-                 "one byte on a random connection and one byte back, both ends on one core", figures, 4);
+                 "one byte on a random connection and one byte back, both ends on one core", figures, 5);
     return TOOL_OK;
 }
 
@@ -120,7 +136,8 @@ static int run(const struct bench_settings *settings, uint32_t count)
         .buffers = (size_t)256 << 20,
         .block_size = 256,
     };
-    struct lookup lookup = {.conns = calloc(count, sizeof *lookup.conns)};
+    struct lookup lookup = {.conns = calloc(count, sizeof *lookup.conns), .batch = settings->batch,
+                            .random = 88172645463325252u};
     if (lookup.conns == NULL) {
         return tool_fail("out of memory for %u connections", count);
     }

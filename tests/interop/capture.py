@@ -1,8 +1,7 @@
 """
 tshark as a second opinion on what `-w` wrote: every packet is understood, every checksum is right, each carries state and
-reason as its comment, and a clean run has no segment twice and no gap.
+reason as its comment, and a clean run has no gap and nothing that we sent twice.
 """
-import os
 import subprocess
 
 import peers
@@ -10,39 +9,58 @@ from peers import digest_of_file, url
 
 SIZE = 3 * 1000 * 1000
 
-CHECKS = [option for name in ("ip.check_checksum", "tcp.check_checksum", "tcp.relative_sequence_numbers",
-                              "tcp.analyze_sequence_numbers")
-          for option in ("-o", name + ":TRUE")]
-BROKEN = "_ws.malformed || _ws.short || tcp.checksum.status == 0 || ip.checksum.status == 0 || icmpv6.checksum.status == 0"
-TROUBLE = ("tcp.analysis.retransmission || tcp.analysis.fast_retransmission || tcp.analysis.spurious_retransmission || "
-           "tcp.analysis.out_of_order || tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || "
-           "tcp.analysis.duplicate_ack || tcp.analysis.reused_ports || tcp.analysis.rto_frame")
+PREFERENCES = [option for name in ("ip.check_checksum", "tcp.check_checksum", "tcp.relative_sequence_numbers",
+                                   "tcp.analyze_sequence_numbers")
+               for option in ("-o", name + ":TRUE")]
+CHECKSUMS = ("ip.checksum.status", "icmpv6.checksum.status")
+BROKEN = ("_ws.malformed", "_ws.short")
+AGAIN = ("tcp.analysis.retransmission", "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission")
+GAPS = ("tcp.analysis.out_of_order", "tcp.analysis.lost_segment", "tcp.analysis.ack_lost_segment",
+        "tcp.analysis.reused_ports")
+SEGMENT = ("tcp.srcport", "tcp.flags.syn", "tcp.flags.ack", "tcp.flags.fin", "tcp.flags.reset", "tcp.seq", "tcp.len",
+           "tcp.checksum.status", "frame.comment", "tcp.options.mss_val", "tcp.options.sack_perm",
+           "tcp.options.timestamp.tsval", "tcp.options.wscale.shift")
+FIELDS = ("frame.number", *CHECKSUMS, *BROKEN, *AGAIN, *GAPS, *SEGMENT)
+BAD, GOOD, TRUE = "0", "1", "1"
 
 
 @peers.on_every_device
 class Capture(peers.Case):
-    def tshark(self, *arguments):
-        """The lines that tshark prints about the capture."""
-        done = self.run_program("tshark", "-n", "-r", self.path("capture.pcapng"), *CHECKS, *arguments)
+    def packets(self):
+        """What tshark says about each packet: {field: text, "" = it has no such field}"""
+        options = [option for name in FIELDS for option in ("-e", name)]
+        done = self.run_program("tshark", "-n", "-r", self.path("capture.pcapng"), *PREFERENCES, "-T", "fields", *options)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn(b"cut short", done.stderr)
-        return done.stdout.decode().splitlines()
+        return [dict(zip(FIELDS, line.split("\t"))) for line in done.stdout.decode().splitlines()]
 
-    def fields(self, display_filter, *names):
-        options = [option for name in names for option in ("-e", name)]
-        return [line.split("\t") for line in self.tshark("-T", "fields", *options, "-Y", display_filter)]
+    def assert_no_packet(self, packets, names, value=None):
+        """None has one of the fields, or none has this value in it."""
+        for packet in packets:
+            for name in names:
+                self.assertFalse(packet[name] != "" if value is None else packet[name] == value, (name, packet))
 
-    def assert_clean(self):
-        self.assertEqual(self.tshark("-Y", BROKEN), [])
-        self.assertEqual(self.tshark("-Y", TROUBLE), [])
-        self.assertEqual(self.tshark("-Y", "tcp && !frame.comment"), [])
-        self.assertEqual(self.tshark("-Y", "tcp.flags.reset == 1"), [])
-        good = self.tshark("-Y", "tcp && tcp.checksum.status == 1")
-        self.assertEqual(len(good), len(self.tshark("-Y", "tcp")))
-
-    def bytes_from(self, port):
-        """The text of all segments from the port."""
-        return sum(int(length) for (length,) in self.fields("tcp.srcport == %d" % port, "tcp.len"))
+    def assert_clean(self, packets, server):
+        """Also that `server`, a port, sent a head and SIZE bytes and both ends closed."""
+        segments = [packet for packet in packets if packet["tcp.srcport"]]
+        ours = [packet for packet in segments if (packet["tcp.srcport"] == str(server)) == (server == 8080)]
+        self.assertTrue(len(segments) > len(ours) > 5)
+        self.assert_no_packet(packets, BROKEN)
+        self.assert_no_packet(packets, CHECKSUMS, BAD)
+        self.assert_no_packet(segments, GAPS)
+        self.assert_no_packet(segments, ["frame.comment"], "")
+        self.assert_no_packet(segments, ["tcp.flags.reset"], TRUE)
+        # A SYN may meet a device that the kernel is still setting up.
+        self.assert_no_packet([packet for packet in ours if packet["tcp.flags.syn"] != TRUE], AGAIN)
+        # Where we get no processor for some milliseconds the kernel probes for a loss (RFC 8985 7); nothing else.
+        counters = peers.kernel_counters()
+        self.assertLessEqual(counters["RetransSegs"], counters["TCPLossProbes"])
+        if not self.offload:  # else the kernel completes them, behind the capture
+            self.assertEqual({packet["tcp.checksum.status"] for packet in segments}, {GOOD})
+        text = max(int(packet["tcp.seq"]) + int(packet["tcp.len"]) for packet in segments
+                   if packet["tcp.srcport"] == str(server)) - 1
+        self.assertTrue(SIZE < text < SIZE + 1000, text)
+        self.assertEqual(len({packet["tcp.srcport"] for packet in segments if packet["tcp.flags.fin"] == TRUE}), 2)
 
     def test_capture_of_a_server_is_clean(self):
         want = self.make_file("file", SIZE)
@@ -52,10 +70,7 @@ class Capture(peers.Case):
         self.assertEqual(digest_of_file(self.path("got")), want)
         self.wait_for_state("TIME-WAIT", remote=8080)
         self.assertEqual(self.stop(server), 0)
-        self.assert_clean()
-        self.assertTrue(SIZE < self.bytes_from(8080) < SIZE + 1000)
-        ends = self.fields("tcp.flags.fin == 1", "tcp.srcport", "frame.comment")
-        self.assertEqual(len(ends), 2)
+        self.assert_clean(self.packets(), 8080)
 
     def test_capture_of_a_client_is_clean(self):
         want = self.make_file("file", SIZE)
@@ -65,20 +80,19 @@ class Capture(peers.Case):
         self.assert_succeeds(self.estab("fetch", "-w", self.path("capture.pcapng"), "-o", self.path("got"),
                                         url(self.kernel, 8000, "/file")))
         self.assertEqual(digest_of_file(self.path("got")), want)
-        self.assert_clean()
-        self.assertTrue(SIZE < self.bytes_from(8000) < SIZE + 1000)
+        self.assert_clean(self.packets(), 8000)
 
     def test_options_are_those_that_were_meant(self):
-        self.nc_listen("-w", self.path("capture.pcapng"))
-        sock = self.connect(7000)
-        sock.close()
-        self.wait_for_state("FIN-WAIT-2", remote=7000)
-        names = ("tcp.options.mss_val", "tcp.options.sack_perm", "tcp.options.timestamp.tsval", "tcp.options.wscale.shift")
-        self.eventually(lambda: os.path.getsize(self.path("capture.pcapng")) > 0, "a capture")
-        rows = self.fields("tcp.flags.syn == 1 && tcp.flags.ack == 1", *names)
-        self.assertEqual(len(rows), 1)
-        self.assertEqual(rows[0][0], "1460" if self.family == 4 else "1440")
-        self.assertNotIn("", rows[0])
+        listener = self.nc_listen("-w", self.path("capture.pcapng"))
+        self.connect(7000).close()
+        listener.stdin.close()
+        self.assertEqual(listener.wait(timeout=20), 0)
+        answers = [packet for packet in self.packets()
+                   if packet["tcp.flags.syn"] == TRUE and packet["tcp.flags.ack"] == TRUE]
+        self.assertEqual(len(answers), 1)
+        self.assertEqual(answers[0]["tcp.options.mss_val"], "1460" if self.family == 4 else "1440")
+        for name in ("tcp.options.sack_perm", "tcp.options.timestamp.tsval", "tcp.options.wscale.shift"):
+            self.assertTrue(answers[0][name], name)
 
 
 if __name__ == "__main__":

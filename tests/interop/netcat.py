@@ -4,6 +4,7 @@ files, so that nobody waits for a pipe that nobody reads.
 """
 import os
 import subprocess
+import time
 
 import peers
 from peers import digest, digest_of_file
@@ -123,6 +124,18 @@ class Netcat(peers.Case):
         client.stdin.close()
         listener.stdin.close()
         self.assertEqual((client.wait(timeout=20), listener.wait(timeout=20)), (0, 0))
+
+    def test_input_that_ends_before_the_handshake_is_sent(self):
+        with self.open("up", "wb") as file:
+            listener = self.kernel_nc("-N", "-l", self.kernel, "7000", stdout=file)
+        self.wait_for_listener(7000)
+        self.take_route_away()
+        client = self.start_estab("nc", "-N", self.kernel, "7000", stdin=self.source(b"hello"))
+        time.sleep(0.2)
+        self.give_route_back()
+        self.finish(client)
+        self.finish(listener)
+        self.assert_received("up", b"hello")
 
     def test_refused_connection_is_named(self):
         self.assert_fails(self.estab("nc", self.kernel, "7000"), 1, self.kernel, "refused")

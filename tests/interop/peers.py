@@ -268,6 +268,17 @@ class Case(unittest.TestCase):
         sock.listen(128)
         return sock
 
+    def take_route_away(self):
+        """What the kernel sends to us is lost from now on; what we send arrives."""
+        self.change_route("add")
+
+    def give_route_back(self):
+        self.change_route("del")
+
+    def change_route(self, action):
+        length = 32 if self.family == 4 else 128
+        command("ip", "-%d" % self.family, "route", action, "blackhole", "%s/%d" % (self.ours, length))
+
     def accept(self, listener):
         sock = listener.accept()[0]
         sock.settimeout(20)

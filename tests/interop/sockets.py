@@ -149,21 +149,16 @@ class Closing(peers.Case):
         """Until the kernel has forgotten all connections."""
         self.eventually(lambda: all(state == STATES["LISTEN"] for _, _, state in peers.kernel_states()), "end")
 
-    def route(self, action):
-        """Takes the kernel's way to us away, or gives it back: what it sends is lost, what we send arrives."""
-        length = 32 if self.family == 4 else 128
-        peers.command("ip", "-%d" % self.family, "route", action, "blackhole", "%s/%d" % (self.ours, length))
-
     def test_closes_that_cross_end_both(self):
         listener = self.nc_listen("-N")
         sock = self.connect(7000)
-        self.route("add")
+        self.take_route_away()
         sock.shutdown(socket.SHUT_WR)
         self.wait_for_state("FIN-WAIT-1", remote=7000)
         listener.stdin.close()
         self.wait_for_state("CLOSING", remote=7000)
         self.assertIsNone(listener.poll())
-        self.route("del")
+        self.give_route_back()
         self.assertEqual(sock.recv(1), b"")
         self.assertEqual(listener.wait(timeout=20), 0)
         self.wait_for_state("TIME-WAIT", remote=7000)
@@ -173,14 +168,14 @@ class Closing(peers.Case):
         with open(self.path("up"), "wb") as output:
             listener = self.nc_listen("-N", stdout=output)
             sock = self.connect(7000)
-            self.route("add")
+            self.take_route_away()
             sock.sendall(b"")
             sender = threading.Thread(target=lambda: (sock.sendall(up), sock.shutdown(socket.SHUT_WR)))
             sender.start()
             listener.stdin.write(b"z" * 50000)
             listener.stdin.close()
             time.sleep(0.3)
-            self.route("del")
+            self.give_route_back()
             self.assertEqual(receive_all(sock), b"z" * 50000)
             sender.join()
             self.assertEqual(listener.wait(timeout=20), 0)

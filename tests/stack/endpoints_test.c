@@ -683,6 +683,29 @@ static void records_that_are_used_up_are_refused(void **state)
     rig_stop(r);
 }
 
+/* What estab_memory_minimum() says is taken, and 16 bytes less is not. */
+static void memory_minimum_is_enough(void **state)
+{
+    (void)state;
+    static const uint32_t connections[] = {1, 64, 500, 5000};
+    for (unsigned i = 0; i < 8; i++) {
+        struct rig_options options;
+        int error = 0;
+        const char *what = "";
+        rig_defaults(&options);
+        options.config.max_connections = connections[i % 4];
+        options.config.block_size = i < 4 ? 4096 : 65536;
+        size_t minimum = estab_memory_minimum(&options.config);
+        void *memory = aligned_alloc(16, (minimum + 15) & ~(size_t)15);
+        assert_non_null(memory);
+        assert_null(estab_init(memory, minimum - 16, &options.config, &error, &what));
+        assert_int_equal(error, -ESTAB_ENOBUFS);
+        assert_string_equal(what, "memory");
+        assert_non_null(estab_init(memory, minimum, &options.config, &error, NULL));
+        free(memory);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -713,6 +736,7 @@ int main(void)
         cmocka_unit_test(events_tell_each_edge_once),
         cmocka_unit_test(iteration_names_connections_listeners_and_time_wait),
         cmocka_unit_test(records_that_are_used_up_are_refused),
+        cmocka_unit_test(memory_minimum_is_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

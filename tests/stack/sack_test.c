@@ -252,6 +252,26 @@ static void initial_window_is_ten_segments(void **state)
     rig_stop(r);
 }
 
+/* RFC 6928: ten segments but at most 14600 bytes or two segments; another number where the config says so. */
+static void initial_window_follows_mss_and_config(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t mss;
+        uint32_t segments, want;
+    } cases[] = {{536, 0, 5360}, {1000, 0, 10000}, {1460, 3, 4380}, {1460, 20, 29200}, {100, 1, 100}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig_options options;
+        rig_defaults(&options);
+        options.peer_mss = cases[i].mss;
+        options.config.initial_window = cases[i].segments;
+        struct rig *r = rig_start(&options);
+        rig_reach(r, AT_ESTABLISHED);
+        assert_int_equal(rig_status(r).cwnd, cases[i].want);
+        rig_stop(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +285,7 @@ int main(void)
         cmocka_unit_test(segment_with_text_or_another_window_is_no_duplicate_ack),
         cmocka_unit_test(timeout_begins_again_with_one_segment),
         cmocka_unit_test(initial_window_is_ten_segments),
+        cmocka_unit_test(initial_window_follows_mss_and_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

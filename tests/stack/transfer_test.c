@@ -314,6 +314,55 @@ static void same_transfer_twice_sends_the_same_bytes(void **state)
     }
 }
 
+/* Both ends open at once and close at once: Figure 5 by its rarer arrows, on both sides. */
+static void two_stacks_open_and_close_at_the_same_time(void **state)
+{
+    (void)state;
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        struct transfer t;
+        struct plan plan = {
+            .v6 = v6 == 1, .mtu = 1500, .buffer = 30000, .block = 4096, .total = 500, .weather = weathers[0]};
+        start(&t, &plan);
+        assert_int_equal(estab_abort(t.side[0].stack, t.pipe.now, t.side[0].conn), 0);
+        assert_int_equal(estab_close(t.side[1].stack, t.pipe.now, t.listener), 0);
+        for (unsigned i = 0; i < 2; i++) {
+            struct side *s = &t.side[i];
+            struct estab_addr address[2] = {estab_addr_ipv4(10, 0, 0, 1, 900),
+                                            estab_addr_ipv4(10, 0, 0, 2, 901)};
+            for (unsigned k = 0; k < 2 && v6 == 1; k++) {
+                address[k] =
+                    (struct estab_addr){.ip = {0xfd, [15] = (uint8_t)(k + 1)}, .port = (uint16_t)(900 + k)};
+            }
+            assert_int_equal(estab_open(s->stack, &s->conn), 0);
+            assert_int_equal(estab_bind(s->stack, t.pipe.now, s->conn, &address[i]), 0);
+            assert_int_equal(estab_connect(s->stack, t.pipe.now, s->conn, &address[1 - i]), 0);
+        }
+        pipe_run(&t.pipe, NULL, NULL, SECOND);
+        for (unsigned i = 0; i < 2; i++) {
+            struct estab_status status;
+            assert_int_equal(estab_status(t.side[i].stack, t.side[i].conn, &status), 0);
+            assert_int_equal(status.state, ESTAB_ESTABLISHED);
+            assert_int_equal(status.retransmits, 0);
+            assert_int_equal(estab_shutdown(t.side[i].stack, t.pipe.now, t.side[i].conn, ESTAB_SHUT_WR), 0);
+        }
+        pipe_run(&t.pipe, NULL, NULL, SECOND);
+        for (unsigned i = 0; i < 2; i++) {
+            struct estab_status status;
+            assert_int_equal(estab_status(t.side[i].stack, t.side[i].conn, &status), 0);
+            assert_int_equal(status.state, ESTAB_TIME_WAIT); /* both */
+            estab_close(t.side[i].stack, t.pipe.now, t.side[i].conn);
+        }
+        pipe_run(&t.pipe, NULL, NULL, 10 * SECOND);
+        for (unsigned i = 0; i < 2; i++) {
+            struct estab_memory memory;
+            estab_memory(t.side[i].stack, &memory);
+            assert_int_equal(memory.connections + memory.time_wait + memory.blocks_used, 0);
+            free(t.side[i].memory);
+        }
+        pipe_close(&t.pipe);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +370,7 @@ int main(void)
         cmocka_unit_test(every_byte_arrives_with_offload),
         cmocka_unit_test(every_byte_arrives_with_odd_sizes),
         cmocka_unit_test(same_transfer_twice_sends_the_same_bytes),
+        cmocka_unit_test(two_stacks_open_and_close_at_the_same_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
