@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "stack/stack.h"
 
+#define LEAST_BLOCKS 4 /* below which no connection could carry data both ways */
+
 /* Takes runs of 16-aligned bytes from a region; with a NULL base it only counts them. */
 struct carver {
     uint8_t *base;
@@ -59,17 +61,25 @@ static void carve_all(struct carver *carver, const struct settings *s, struct pl
     plan->trace = carve(carver, s->trace_records, sizeof(struct estab_trace));
 }
 
+/* The tables of a larger memory are larger, so the answer is looked for until it is enough for itself. */
 size_t estab_memory_minimum(const struct estab_config *config)
 {
-    struct settings settings;
-    const char *what;
-    struct carver carver = {0};
-    struct plan plan;
     struct estab_config named = *config;
     named.max_connections = named.max_connections == 0 ? 1 : named.max_connections;
-    settings_fill(&settings, &named, 0, &what);
-    carve_all(&carver, &settings, &plan);
-    return carver.used + 4 * (size_t)settings.block_size;
+    size_t minimum = 0;
+    for (;;) {
+        struct settings settings;
+        const char *what;
+        struct carver carver = {0};
+        struct plan plan;
+        settings_fill(&settings, &named, minimum, &what);
+        carve_all(&carver, &settings, &plan);
+        size_t needed = carver.used + LEAST_BLOCKS * (size_t)settings.block_size;
+        if (needed <= minimum) {
+            return minimum;
+        }
+        minimum = needed;
+    }
 }
 
 static struct siphash_key derive(const uint8_t secret[16], uint64_t purpose)
@@ -125,7 +135,7 @@ estab_stack *estab_init(void *memory, size_t size, const struct estab_config *co
     if (result == 0) {
         carve_all(&carver, &settings, &plan);
         field = "memory";
-        result = carver.used + 4 * (size_t)settings.block_size > size ? -ESTAB_ENOBUFS : 0;
+        result = carver.used + LEAST_BLOCKS * (size_t)settings.block_size > size ? -ESTAB_ENOBUFS : 0;
     }
     if (error != NULL) {
         *error = result;

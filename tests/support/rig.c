@@ -751,7 +751,11 @@ static void make_stack(struct rig *r)
     const char *what = NULL;
     struct estab_addr local = rig_local(r, 0);
     struct estab_interface interface = {
-        .size = sizeof interface, .mtu = r->options.mtu, .checksum_offload = r->options.checksum_offload};
+        .size = sizeof interface,
+        .mtu = r->options.mtu,
+        .checksum_offload = r->options.checksum_offload,
+        .accept_any_address = r->options.accept_any,
+    };
     memset(r->memory, 0xa5, r->options.memory);
     r->stack = estab_init(r->memory, r->options.memory, &r->options.config, &error, &what);
     if (r->stack == NULL) {

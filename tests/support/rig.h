@@ -83,6 +83,7 @@ struct rig_options {
     bool far_from_wrap;     /* start at an arbitrary time instead of one whose ISS lies below the wrap */
     uint32_t iss;           /* else: the ISS; 0 = OUR_ISN */
     size_t memory;
+    bool accept_any;       /* of the interface */
     bool checksum_offload;  /* of the interface */
 };
 
