@@ -168,6 +168,7 @@ if(TARGET estab_tool)
         target_include_directories(interop_${name} PRIVATE ${PROJECT_SOURCE_DIR})
         target_link_libraries(interop_${name} PRIVATE estab_drivers estab estab_warnings estab_instrument)
     endforeach()
+    set(interop_long bulk many)
     file(GLOB interop_scripts CONFIGURE_DEPENDS tests/interop/*.py)
     foreach(script IN LISTS interop_scripts)
         file(STRINGS ${script} entry REGEX "__main__")
@@ -176,8 +177,12 @@ if(TARGET estab_tool)
         endif()
         get_filename_component(name ${script} NAME_WE)
         add_test(NAME interop.${name} COMMAND ${python} ${script})
+        set(labels interop)
+        if(name IN_LIST interop_long)
+            list(APPEND labels long) # `ctest -LE long` leaves out what moves gigabytes or thousands of connections
+        endif()
         set_tests_properties(interop.${name} PROPERTIES
-            LABELS interop TIMEOUT 300 RUN_SERIAL ON SKIP_RETURN_CODE 77
+            LABELS "${labels}" TIMEOUT 300 RUN_SERIAL ON SKIP_RETURN_CODE 77
             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
             ENVIRONMENT "${test_environment};ESTAB=$<TARGET_FILE:estab_tool>;ESTAB_BUILD=${PROJECT_BINARY_DIR}")
     endforeach()

@@ -152,7 +152,7 @@ bool wait_end_of_data(struct end *end);
 bool wait_error(struct end *end, int error);
 bool wait_urgent(struct end *end);
 
-/* Waits until the last `count` segments that `from` sent are there in all. */
+/* Waits until `from` has sent so many segments for that reason, in all. */
 bool wait_reason(struct scene *scene, enum side from, enum estab_reason reason, unsigned count);
 
 /* Waits until an end has received so many bytes of the pattern, and whether they are right. */

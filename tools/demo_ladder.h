@@ -65,7 +65,7 @@ struct ladder {
 
 void ladder_init(struct ladder *ladder);
 
-/* `seen`: the segments of the other side are taken from its own records, not from what arrives here. */
+/* States, arrows and timers of one side; of a segment that came in only what the next arrows mean. */
 void ladder_record(struct ladder *ladder, struct figure *figure, enum side side,
                    const struct estab_trace *record);
 void ladder_segment(struct ladder *ladder, enum side from, const struct estab_trace *record, bool lost);

@@ -13,7 +13,7 @@ static void play_refused_to_us(struct scene *scene)
     struct end *ours = end_open(scene, OURS, true);
     end_connect(ours);
     wait_error(ours, -ESTAB_ECONNREFUSED);
-    check_path(scene, OURS, "CLOSED > SYN-SENT > LISTEN");
+    check_path(scene, OURS, "CLOSED > SYN-SENT > CLOSED");
 }
 
 static void play_refused_by_us(struct scene *scene)
@@ -118,7 +118,7 @@ static void play_close_in_syn_sent(struct scene *scene)
     end_shutdown(ours);
     check_result(ours, 0, "CLOSE in SYN-SENT");
     wait_reason(scene, OURS, ESTAB_REASON_RESET_REFUSE, 1);
-    check_path(scene, OURS, "CLOSED > SYN-SENT > LISTEN");
+    check_path(scene, OURS, "CLOSED > SYN-SENT > CLOSED");
 }
 
 static void play_close_in_syn_received(struct scene *scene)

@@ -359,6 +359,26 @@ static void zero_window_with_a_dead_peer_times_out(void **state)
     rig_stop(r);
 }
 
+/* F-TMO-1: also where the last sign of life acknowledged a probe but brought no newer window (F-ACK-8). */
+static void zero_window_probe_acknowledged_by_an_old_segment_keeps_r2(void **state)
+{
+    (void)state;
+    struct rig *r = with_second_rto(AT_ESTABLISHED);
+    inject(r, .flags = ACK, .seq = 101, .ack = 1, .length = 10, .wnd = WND_ZERO); /* WL1 = 101 */
+    rig_discard(r);
+    rig_send(r, 100, 0);
+    wait_exactly(r, SECOND);
+    expect(r, .flags = ACK, .seq = 1, .ack = 1, .length = 1);
+    inject(r, .flags = ACK, .seq = 1, .ack = 2, .wnd = WND_ZERO);
+    uint64_t start = r->now;
+    while (rig_state(r) == ESTAB_ESTABLISHED && r->now < start + 2000 * SECOND) {
+        advance_to_next(r, 60 * SECOND);
+        rig_discard(r);
+    }
+    assert_int_equal(r->now - start, 900 * SECOND);
+    rig_stop(r);
+}
+
 /* ---- delayed ACK ---- */
 
 /* SHLD-18, MUST-40: to the nanosecond, from the first segment; the second small one does not move it. */
@@ -591,6 +611,7 @@ int main(void)
         cmocka_unit_test(zero_window_holds_a_fin_and_is_probed_with_it),
         cmocka_unit_test(zero_window_with_a_peer_that_answers_lasts_for_ever),
         cmocka_unit_test(zero_window_with_a_dead_peer_times_out),
+        cmocka_unit_test(zero_window_probe_acknowledged_by_an_old_segment_keeps_r2),
         cmocka_unit_test(delayed_ack_comes_at_its_time),
         cmocka_unit_test(every_second_full_segment_is_acknowledged_at_once),
         cmocka_unit_test(data_carries_the_delayed_ack),
