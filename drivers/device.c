@@ -193,8 +193,8 @@ static bool attach(struct device *device)
 }
 
 /*
- * A device that is up begins to carry packets a moment after it was attached: until then the kernel drops what
- * it sends us, and the answer to our first SYN with it.
+ * A device that is up begins to carry packets a moment after it was attached: until then the kernel drops
+ * what it sends us, and the answer to our first SYN with it.
  */
 static void await_carrier(const struct device *device)
 {

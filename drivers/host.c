@@ -494,6 +494,9 @@ static int read_all(struct host *host)
         capture(host, room->in_packets, (unsigned)n, false);
         if ((unsigned)n < HOST_BATCH)
             return 0;
+        n = host_flush(host); /* a sender's window must not wait for one ACK (SHLD-19) */
+        if (n < 0)
+            return n;
     }
     return 0;
 }

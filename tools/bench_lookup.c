@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#define PER_CLOCK 16u /* exchanges between two looks at the clock */
+#define PER_CLOCK 64u /* exchanges between two looks at the clock */
 
 static const uint32_t default_sizes[] = {10, 1000, 100000, 1000000};
 

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FEW           16u
+#define BASE          100000u /* from here on what is bounded (reassembly, replies) grows no more */
 #define SHARE_SLACK   24 /* of bounded tables (ports, replies), which weigh on few connections */
 #define TOUCHED_SLACK ((size_t)8 << 20) /* huge pages and the pool's first blocks, touched once */
 
@@ -209,11 +209,11 @@ int bench_memory(const struct bench_settings *settings)
     if (count < 1000) {
         return tool_usage("memory wants at least 1000 connections: fewer measure the rounding of tables");
     }
-    double few = (double)layout_bytes(FEW, FEW);
-    double record = ((double)layout_bytes(count, FEW) - few) / (count - FEW);
+    double base = (double)layout_bytes(BASE, BASE);
+    double record = ((double)layout_bytes(BASE + count, BASE) - base) / count;
     struct price idle = {.what = "idle connection", .record = record};
     struct price time_wait = {.what = "TIME-WAIT",
-                              .record = ((double)layout_bytes(FEW, count) - few) / (count - FEW)};
+                              .record = ((double)layout_bytes(BASE, BASE + count) - base) / count};
     struct price half_open = {.what = "half-open connection", .record = record};
     if (!fill(count, &idle, &time_wait, &half_open)) {
         return TOOL_FAILED;

@@ -32,8 +32,8 @@ static inline void put_be32(uint8_t *p, uint32_t v)
 }
 
 /*
- * The word whose bytes lie in memory as `v` does in network order: for sums and stores of whole words without a
- * detour through memory.
+ * The word whose bytes lie in memory as `v` does in network order: for sums and stores of whole words without
+ * a detour through memory.
  */
 static inline uint32_t be32_word(uint32_t v)
 {

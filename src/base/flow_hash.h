@@ -1,7 +1,9 @@
 /*
- * A keyed hash of short runs of 32-bit words for tables: multilinear hashing, k[0] + sum of k[i + 1] * w[i] modulo 2^64, of which the upper half counts (Thorup,
- * "High speed hashing for integers and strings"). With secret random keys two flows collide with a chance of 2^-32 whoever chose them, so that nobody can grow a chain on purpose; it
- * costs a multiplication a word. Not for numbers that leave the machine: those take SipHash.
+ * A keyed hash of short runs of 32-bit words for tables: multilinear hashing, k[0] + sum of k[i + 1] * w[i]
+ * modulo 2^64, of which the upper half counts (Thorup, "High speed hashing for integers and strings"). With
+ * secret random keys two flows collide with a chance of 2^-32 whoever chose them, so that nobody can grow a
+ * chain on purpose; it costs a multiplication a word. Not for numbers that leave the machine: those take
+ * SipHash.
  */
 #ifndef ESTAB_BASE_FLOW_HASH_H
 #define ESTAB_BASE_FLOW_HASH_H

@@ -25,8 +25,11 @@ static void newreno_on_ack(uint64_t *private_words, struct cc_window *window, co
         return;
     }
     if (window->cwnd < window->ssthresh) {
-        /* DEVIATION: RFC 5681 equation 2 allows one SMSS an ACK. Where segments and ACKs are merged one ACK stands for many, so that growth counts
-         * all the bytes acknowledged, as Linux does; it still no more than doubles in a round trip. */
+        /*
+         * DEVIATION: RFC 5681 equation 2 allows one SMSS an ACK. Where segments and ACKs are merged one ACK
+         * stands for many, so that growth counts all the bytes acknowledged, as Linux does; it still no more
+         * than doubles in a round trip.
+         */
         uint32_t growth = sample->acked < window->cwnd ? sample->acked : window->cwnd;
         window->cwnd += growth;
         return;

@@ -16,8 +16,10 @@
 
 struct fragments;
 
-/* Bytes beyond which nothing is taken for `budget` bytes of slots: the slots, their maps and their records; 0
- * where no slot fits. */
+/*
+ * Bytes beyond which nothing is taken for `budget` bytes of slots: the slots, their maps and their records; 0
+ * where no slot fits.
+ */
 size_t fragments_memory(uint32_t budget);
 struct fragments *fragments_create(void *memory, uint32_t budget);
 

@@ -75,8 +75,10 @@ struct neighbour_list {
     uint32_t count;
 };
 
-/* A packet of ARP or neighbour discovery that waits to be pulled: it is written then, so that it needs no
- * block of the pool. */
+/*
+ * A packet of ARP or neighbour discovery that waits to be pulled: it is written then, so that it needs no
+ * block of the pool.
+ */
 enum link_message_kind { LINK_ASK, LINK_ANSWER, LINK_FIND_ROUTER };
 
 struct link_message {
@@ -159,8 +161,10 @@ struct ip_arrival {
 /* Ethernet, or another link with addresses. */
 struct estab_link {
     uint32_t header;
-    /* Takes the link header off: true where an IP packet of *type remains in *arrival; else all is done and
-     * *drop says what. */
+    /*
+     * Takes the link header off: true where an IP packet of *type remains in *arrival; else all is done and
+     * *drop says what.
+     */
     bool (*input)(struct ip_host *ip, struct ip_arrival *arrival, uint16_t *type, enum estab_drop *drop);
     void (*write)(uint8_t *out, const struct mac_addr *destination, const struct mac_addr *source, bool v6);
     size_t (*message_write)(const struct ip_host *ip, const struct link_message *message, uint8_t *out);
@@ -204,8 +208,10 @@ bool host_is_broadcast(const struct ip_host *ip,
                        const struct ip_addr *address); /* of a prefix of ours, IPv4 */
 bool host_is_on_link(const struct ip_host *ip, uint32_t interface, const struct ip_addr *address);
 
-/* The address of this interface that fits best as a source for `destination` (RFC 6724 5: scope, then common
- * prefix); NULL = none of its family. */
+/*
+ * The address of this interface that fits best as a source for `destination` (RFC 6724 5: scope, then common
+ * prefix); NULL = none of its family.
+ */
 const struct ip_addr *host_source(const struct ip_interface *interface, const struct ip_addr *destination);
 
 /* A keyed hash of an address; `tag` tells the uses apart. */
@@ -221,8 +227,10 @@ void neighbour_confirm(struct ip_host *ip, uint64_t now, uint16_t index);
 int neighbour_set(struct ip_host *ip, uint32_t interface, const struct ip_addr *address,
                   const struct mac_addr *mac);
 
-/* What was heard: somebody asked us and told its own address; somebody said where an address is, to our
- * question or unasked. mac NULL = not said. */
+/*
+ * What was heard: somebody asked us and told its own address; somebody said where an address is, to our
+ * question or unasked. mac NULL = not said.
+ */
 struct neighbour_claim {
     uint32_t interface;
     const struct ip_addr *address;

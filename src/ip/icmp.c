@@ -76,8 +76,10 @@ static enum estab_drop echo_input(struct ip_host *ip, const struct ip_arrival *a
 
 /* ---- errors ---- */
 
-/* Where an old router does not say how large a packet may be: the next plateau below the one that was too
- * large (RFC 1191 7.1). */
+/*
+ * Where an old router does not say how large a packet may be: the next plateau below the one that was too
+ * large (RFC 1191 7.1).
+ */
 static uint32_t plateau_below(uint32_t length)
 {
     static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296};

@@ -74,8 +74,10 @@ static void offer_routes(const struct search *search, struct way *best)
     }
 }
 
-/* Default routes that nobody entered: advertised routers, and on a link without addresses the way an answer
- * goes back. */
+/*
+ * Default routes that nobody entered: advertised routers, and on a link without addresses the way an answer
+ * goes back.
+ */
 static void offer_defaults(const struct search *search, struct way *best)
 {
     const struct ip_host *ip = search->ip;
@@ -170,8 +172,10 @@ static int destination_refused(const struct ip_host *ip, const struct ip_addr *d
     if (!ip_addr_is_unicast(destination) || host_is_broadcast(ip, destination)) {
         return -ESTAB_ENETUNREACH; /* MUST-46 */
     }
-    /* A stack does not talk to itself: there is no loopback interface, and a packet to us would be a LAND
-     * packet. */
+    /*
+     * A stack does not talk to itself: there is no loopback interface, and a packet to us would be a LAND
+     * packet.
+     */
     if (ip_addr_is_loopback(destination) || ip_is_local(ip, destination)) {
         return -ESTAB_EADDRNOTAVAIL;
     }
@@ -260,8 +264,10 @@ uint32_t ip_flow_label(const struct ip_host *ip, const struct ip_addr *source,
 
 #define MESSAGE_MAX (ETHERNET_HEADER + IPV6_HEADER + NDP_MAX_LENGTH)
 
-/* A packet that was queued before its interface's MTU was lowered may be too long now: nobody gets half of
- * it. */
+/*
+ * A packet that was queued before its interface's MTU was lowered may be too long now: nobody gets half of
+ * it.
+ */
 static void packet_fill(struct estab_packet *packet, const uint8_t *data, size_t length, uint32_t interface)
 {
     packet->length = length <= packet->capacity ? (uint32_t)length : 0;

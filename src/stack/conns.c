@@ -1,4 +1,6 @@
-/* Records of connections: where they come from, their handles, and the table that finds them by their flow. */
+/*
+ * Records of connections: where they come from, their handles, and the table that finds them by their flow.
+ */
 #include "base/assert.h"
 #include "base/mem.h"
 #include "stack/stack.h"
@@ -44,7 +46,10 @@ struct conn *conn_new(struct estab_stack *stack)
     return conn;
 }
 
-/* A record that still stands in a queue is given back by the last one that lets go of it, so that nothing is searched. */
+/*
+ * A record that still stands in a queue is given back by the last one that lets go of it, so that nothing is
+ * searched.
+ */
 void conn_recycle(struct estab_stack *stack, struct conn *conn)
 {
     if (!conn->in_use && !conn->in_output && !conn->in_ready && !conn->in_queue) {
@@ -157,7 +162,10 @@ static struct conn *listener_with(const struct estab_stack *stack, const struct 
     return id == TABLE_NONE || (id & TIME_WAIT_ID) ? NULL : &stack->conns[id];
 }
 
-/* The most special first: its address and port, any address of its family, any address; then those for every port. */
+/*
+ * The most special first: its address and port, any address of its family, any address; then those for every
+ * port.
+ */
 struct conn *listener_find(const struct estab_stack *stack, const struct flow_key *key)
 {
     static const struct ip_addr any;

@@ -129,7 +129,8 @@ estab_stack *estab_init(void *memory, size_t size, const struct estab_config *co
 {
     struct settings settings;
     const char *field = "memory";
-    int result = ((uintptr_t)memory & 15) != 0 ? -ESTAB_EINVAL : settings_fill(&settings, config, size, &field);
+    int result =
+        ((uintptr_t)memory & 15) != 0 ? -ESTAB_EINVAL : settings_fill(&settings, config, size, &field);
     struct carver carver = {.base = memory};
     struct plan plan = {0};
     if (result == 0) {

@@ -1,4 +1,7 @@
-/* The API's calls that carry data: SEND and RECEIVE of RFC 9293 3.10.2 and 3.10.3, copying or in place, and what may be done now. */
+/*
+ * The API's calls that carry data: SEND and RECEIVE of RFC 9293 3.10.2 and 3.10.3, copying or in place, and
+ * what may be done now.
+ */
 #include "base/mem.h"
 #include "stack/stack.h"
 #include "tcp/timers.h"
@@ -143,7 +146,8 @@ static void consume(struct estab_stack *stack, struct conn *conn, uint32_t lengt
     }
 }
 
-ptrdiff_t estab_recv(estab_stack *stack, uint64_t now, estab_conn handle, void *data, size_t length, unsigned flags)
+ptrdiff_t estab_recv(estab_stack *stack, uint64_t now, estab_conn handle, void *data, size_t length,
+                     unsigned flags)
 {
     struct conn *conn;
     int may = begin_receive(stack, now, handle, &conn);

@@ -28,7 +28,9 @@ static int check_local(const struct estab_stack *stack, const struct ip_addr *lo
     if (!ip_addr_is_any(local) && !ip_is_local(stack->ip, local)) {
         return -ESTAB_EADDRNOTAVAIL; /* MUST-43 */
     }
-    return !ip_addr_is_v4(local) && !ip_addr_is_any(local) && stack->settings.ipv6 == NULL ? -ESTAB_EAFNOSUPPORT : 0;
+    return !ip_addr_is_v4(local) && !ip_addr_is_any(local) && stack->settings.ipv6 == NULL
+               ? -ESTAB_EAFNOSUPPORT
+               : 0;
 }
 
 static int bind_port(struct estab_stack *stack, struct conn *conn, const struct ip_addr *local, uint16_t port)

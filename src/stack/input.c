@@ -1,6 +1,6 @@
 /*
- * From packets to connections. A batch goes through in three passes, so that the cache misses of one packet are taken while others are worked on: the IP layer and the hash,
- * the table's candidate, the segment itself.
+ * From packets to connections. A batch goes through in three passes, so that the cache misses of one packet
+ * are taken while others are worked on: the IP layer and the hash, the table's candidate, the segment itself.
  */
 #include "base/mem.h"
 #include "stack/stack.h"
@@ -82,7 +82,8 @@ static void trace_arrival(struct estab_stack *stack, const struct arrival *arriv
 }
 
 /* The segment's record stands in the trace before the arrows that it takes. */
-static struct estab_trace *trace_ahead(struct estab_stack *stack, const struct arrival *arrival, unsigned shift)
+static struct estab_trace *trace_ahead(struct estab_stack *stack, const struct arrival *arrival,
+                                       unsigned shift)
 {
     if (!trace_on(&stack->trace)) {
         return NULL;
@@ -194,7 +195,8 @@ static void path_too_big(struct estab_stack *stack, struct conn *conn, const str
     }
 }
 
-static void icmp_arrives(struct estab_stack *stack, struct estab_packet *packet, const struct ip_received *received)
+static void icmp_arrives(struct estab_stack *stack, struct estab_packet *packet,
+                         const struct ip_received *received)
 {
     const struct icmp_quote *quote = &received->quote;
     struct flow_key key = {quote->datagram.source, quote->datagram.destination, quote->source_port,
@@ -237,7 +239,10 @@ static void name_flow(struct estab_stack *stack, struct waiting *waiting, struct
     table_prefetch(&stack->table, waiting->hash);
 }
 
-/* First pass. Returns how many packets it took: a reassembled datagram ends the batch, since its buffer is used again. */
+/*
+ * First pass. Returns how many packets it took: a reassembled datagram ends the batch, since its buffer is
+ * used again.
+ */
 static unsigned take_apart(struct estab_stack *stack, struct estab_packet *packets, unsigned count,
                            struct waiting *batch)
 {
@@ -267,10 +272,7 @@ static void prefetch(const struct estab_stack *stack, uint32_t hash)
     uint32_t position = table_home(&stack->table, hash);
     uint32_t id = table_next(&stack->table, hash, &position);
     if (id != TABLE_NONE && !(id & TIME_WAIT_ID)) {
-        const char *conn = (const char *)&stack->conns[id];
-        for (size_t at = 0; at < sizeof(struct conn); at += 64) {
-            __builtin_prefetch(conn + at, 1);
-        }
+        conn_prefetch(&stack->conns[id]);
     } else if (id != TABLE_NONE) {
         __builtin_prefetch(&stack->time_waits[id & ~TIME_WAIT_ID], 1);
     }

@@ -82,7 +82,8 @@ int estab_set(estab_stack *stack, uint64_t now, estab_conn handle, enum estab_op
         return -ESTAB_EINVAL;
     }
     struct tcp_context *ctx = conn_context(stack, conn, now);
-    int error = is_own(option) ? set_own(stack, conn, option, value) : tcp_set_option(&conn->tcp, ctx, option, value);
+    int error =
+        is_own(option) ? set_own(stack, conn, option, value) : tcp_set_option(&conn->tcp, ctx, option, value);
     conn_settle(stack, conn);
     return error;
 }

@@ -1,6 +1,6 @@
 /*
- * Packets out: what this host owes the link (ARP, ICMP), segments for no connection, then connections in turn. A segment's text is copied once, summed on the way, or not at
- * all where the driver gathers slices.
+ * Packets out: what this host owes the link (ARP, ICMP), segments for no connection, then connections in
+ * turn. A segment's text is copied once, summed on the way, or not at all where the driver gathers slices.
  */
 #include "base/assert.h"
 #include "base/mem.h"
@@ -22,30 +22,22 @@ static void leave_checksum(struct estab_packet *packet, uint8_t *field, uint64_t
     packet->checksum_offset = 16;
 }
 
-void frame_finish(struct estab_stack *stack, struct estab_packet *packet, const struct frame *frame)
+void frame_finish(struct estab_stack *stack, struct estab_packet *packet, struct frame *frame)
 {
-    bool v6 = !ip_addr_is_v4(frame->local);
-    uint32_t at = ip_path_header(frame->path, v6);
+    struct ip_header_fields *ip = &frame->ip;
+    uint32_t at = ip_path_header(frame->path, !ip_addr_is_v4(&ip->source));
     uint32_t segment = frame->header_length + frame->text_length;
     uint8_t *header = packet->data + at;
-    uint64_t pseudo = checksum_pseudo(frame->local, frame->remote, IP_PROTOCOL_TCP) + checksum_length(segment);
+    uint64_t pseudo =
+        checksum_pseudo(&ip->source, &ip->destination, IP_PROTOCOL_TCP) + checksum_length(segment);
     packet->flags = 0;
     if (ip_interface(stack->ip, frame->path->interface)->checksum_offload) {
         leave_checksum(packet, header + 16, pseudo, at);
     } else {
         checksum_put(header + 16, pseudo + frame->header_sum + frame->text_sum);
     }
-    struct ip_header_fields fields = {
-        .source = *frame->local,
-        .destination = *frame->remote,
-        .payload_length = segment,
-        .flow_label = frame->flow_label,
-        .protocol = IP_PROTOCOL_TCP,
-        .hop_limit = frame->hop_limit,
-        .traffic_class = frame->traffic_class,
-        .dont_fragment = true, /* R7323-40, RFC 1191 */
-    };
-    ip_path_write(stack->ip, frame->path, &fields, packet->data);
+    ip->payload_length = segment;
+    ip_path_write(stack->ip, frame->path, ip, packet->data);
     packet->header_length = (uint16_t)(at + frame->header_length);
     packet->length = at + segment - (packet->slice_count > 0 ? frame->text_length : 0);
     packet->interface = frame->path->interface;
@@ -59,7 +51,10 @@ static uint64_t add_run(uint64_t sum, uint32_t at, uint64_t run)
     return (at & 1) ? checksum_add_odd(sum, run) : sum + run;
 }
 
-/* Copies the text behind the headers, in as many rounds as its blocks take; returns its sum where software makes the checksum. */
+/*
+ * Copies the text behind the headers, in as many rounds as its blocks take; returns its sum where software
+ * makes the checksum.
+ */
 static uint64_t copy_text(struct conn *conn, const struct tcp_plan *plan, uint8_t *to, bool sum_it)
 {
     struct slice slices[MAX_SLICES];
@@ -85,7 +80,9 @@ static uint64_t copy_text(struct conn *conn, const struct tcp_plan *plan, uint8_
 static bool refer_text(struct conn *conn, const struct tcp_plan *plan, struct estab_packet *packet)
 {
     struct slice slices[MAX_SLICES];
-    unsigned room = packet->slices == NULL ? 0 : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity : MAX_SLICES;
+    unsigned room = packet->slices == NULL                ? 0
+                    : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity
+                                                          : MAX_SLICES;
     uint32_t length = plan->seg.text_length;
     if (length == 0 || room == 0) {
         return false;
@@ -123,7 +120,8 @@ static void trace_output(struct estab_stack *stack, const struct conn *conn, con
     if (record != NULL) {
         record->state = record->state_after = conn->tcp.state;
         record->reason = plan->reason;
-        trace_segment_fields(&record->segment, &plan->seg, (plan->seg.flags & TCP_SYN) ? 0 : conn->tcp.rcv_shift);
+        trace_segment_fields(&record->segment, &plan->seg,
+                             (plan->seg.flags & TCP_SYN) ? 0 : conn->tcp.rcv_shift);
     }
 }
 
@@ -136,16 +134,19 @@ static void describe(const struct estab_stack *stack, const struct conn *conn, c
     packet->gso_size = plan->seg.text_length > plan->segment_size ? (uint16_t)plan->segment_size : 0;
 }
 
-static void build(struct estab_stack *stack, struct conn *conn, struct tcp_plan *plan, struct estab_packet *packet)
+static void build(struct estab_stack *stack, struct conn *conn, struct tcp_plan *plan,
+                  struct estab_packet *packet)
 {
     struct frame frame = {
+        .ip.source = conn->local,
+        .ip.destination = conn->remote,
+        .ip.flow_label = conn->flow_label,
+        .ip.protocol = IP_PROTOCOL_TCP,
+        .ip.hop_limit = conn->hop_limit != 0 ? conn->hop_limit : stack->settings.hop_limit,
+        .ip.traffic_class = (uint8_t)(conn->dscp << 2),
+        .ip.dont_fragment = true, /* R7323-40, RFC 1191 */
         .path = &conn->path,
-        .local = &conn->local,
-        .remote = &conn->remote,
-        .flow_label = conn->flow_label,
         .text_length = plan->seg.text_length,
-        .hop_limit = conn->hop_limit != 0 ? conn->hop_limit : stack->settings.hop_limit,
-        .traffic_class = (uint8_t)(conn->dscp << 2),
     };
     uint8_t *header = packet->data + ip_path_header(&conn->path, !ip_addr_is_v4(&conn->local));
     plan->seg.source_port = conn->local_port;
@@ -166,12 +167,15 @@ static void build(struct estab_stack *stack, struct conn *conn, struct tcp_plan 
 /* Text that slices are sure to cover, wherever it begins in its first block. */
 static uint32_t text_to_refer(const struct estab_stack *stack, const struct estab_packet *packet)
 {
-    uint32_t slices = packet->slices == NULL ? 0 : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity : MAX_SLICES;
+    uint32_t slices = packet->slices == NULL                ? 0
+                      : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity
+                                                            : MAX_SLICES;
     return slices > 1 ? (slices - 1) * pool_payload(&stack->pool) : 0;
 }
 
 /* Text of one packet: what the interface can cut, what the driver's room or our slices can hold. */
-static uint32_t most_text(const struct estab_stack *stack, const struct conn *conn, const struct estab_packet *packet)
+static uint32_t most_text(const struct estab_stack *stack, const struct conn *conn,
+                          const struct estab_packet *packet)
 {
     uint32_t most = ip_interface(stack->ip, conn->path.interface)->gso_max;
     if (most == 0) {

@@ -1,4 +1,7 @@
-/* The queues that connections stand in, linked by index: packets to be pulled, neighbours or blocks to be waited for, events to be told, connections to be accepted. */
+/*
+ * The queues that connections stand in, linked by index: packets to be pulled, neighbours or blocks to be
+ * waited for, events to be told, connections to be accepted.
+ */
 #include "base/assert.h"
 #include "stack/stack.h"
 

@@ -1,6 +1,7 @@
 /*
- * Segments that belong to no connection: RSTs, and the ACKs of TIME-WAIT. They wait in a small ring until they are pulled; what finds no room there is dropped and counted, and
- * RSTs that strangers provoke are limited in rate.
+ * Segments that belong to no connection: RSTs, and the ACKs of TIME-WAIT. They wait in a small ring until
+ * they are pulled; what finds no room there is dropped and counted, and RSTs that strangers provoke are
+ * limited in rate.
  */
 #include "base/mem.h"
 #include "stack/stack.h"
@@ -83,19 +84,24 @@ static void build(struct estab_stack *stack, struct reply *reply, const struct i
         .ack = reply->tcp.ack,
         .flags = reply->tcp.flags,
         .wnd = reply->tcp.wnd,
-        .options = {.has_timestamps = reply->tcp.timestamps, .tsval = reply->tcp.tsval, .tsecr = reply->tcp.tsecr},
+        .options = {.has_timestamps = reply->tcp.timestamps,
+                    .tsval = reply->tcp.tsval,
+                    .tsecr = reply->tcp.tsecr},
     };
     bool v6 = !ip_addr_is_v4(&reply->source);
     uint32_t ports = (uint32_t)reply->source_port << 16 | reply->destination_port;
     struct frame frame = {
         .path = path,
-        .local = &reply->source,
-        .remote = &reply->destination,
-        .flow_label = v6 ? ip_flow_label(stack->ip, &reply->source, &reply->destination, ports) : 0,
-        .hop_limit = stack->settings.hop_limit,
-        .traffic_class = reply->traffic_class,
+        .ip.source = reply->source,
+        .ip.destination = reply->destination,
+        .ip.flow_label = v6 ? ip_flow_label(stack->ip, &reply->source, &reply->destination, ports) : 0,
+        .ip.hop_limit = stack->settings.hop_limit,
+        .ip.traffic_class = reply->traffic_class,
+        .ip.protocol = IP_PROTOCOL_TCP,
+        .ip.dont_fragment = true, /* R7323-40, RFC 1191 */
     };
-    frame.header_length = tcp_header_write_sum(packet->data + ip_path_header(path, v6), &seg, &frame.header_sum);
+    frame.header_length =
+        tcp_header_write_sum(packet->data + ip_path_header(path, v6), &seg, &frame.header_sum);
     packet->interface = path->interface;
     packet->conn = reply->conn;
     packet->state_before = reply->state_before;

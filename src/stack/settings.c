@@ -33,7 +33,8 @@ static void fill_times(struct settings *s, const struct estab_config *config)
     s->limits.rtt.min_rto_ns = time_or(config->min_rto_ns, 200 * MILLISECOND);
     s->limits.rtt.max_rto_ns = time_or(config->max_rto_ns, 60 * SECOND);
     s->limits.rtt.initial_rto_ns = time_or(config->initial_rto_ns, 1 * SECOND);
-    s->limits.delayed_ack_ns = config->delayed_ack_ns == ESTAB_OFF ? 0 : time_or(config->delayed_ack_ns, 40 * MILLISECOND);
+    s->limits.delayed_ack_ns =
+        config->delayed_ack_ns == ESTAB_OFF ? 0 : time_or(config->delayed_ack_ns, 40 * MILLISECOND);
     s->limits.syn_timeout_ns = time_or(config->syn_timeout_ns, 180 * SECOND);
     s->limits.fin_wait_2_ns = time_or(config->fin_wait_2_ns, 60 * SECOND);
     s->limits.initial_window = number_or(config->initial_window, 10);

@@ -1,6 +1,7 @@
 /*
- * What follows for the stack after a connection was touched. tcp/ only changes the connection; here, and only here, its news become events, its debts output, its
- * deadlines the stack's, and its end a TIME-WAIT record or a free place.
+ * What follows for the stack after a connection was touched. tcp/ only changes the connection; here, and only
+ * here, its news become events, its debts output, its deadlines the stack's, and its end a TIME-WAIT record
+ * or a free place.
  */
 #include "base/assert.h"
 #include "stack/stack.h"
@@ -68,7 +69,10 @@ static void settle_closed(struct estab_stack *stack, struct conn *conn)
     }
 }
 
-/* Back in LISTEN (Figure 5, note 1): a listener's child gives its place back, a passive OPEN waits for the next SYN. */
+/*
+ * Back in LISTEN (Figure 5, note 1): a listener's child gives its place back, a passive OPEN waits for the
+ * next SYN.
+ */
 static void settle_listen(struct estab_stack *stack, struct conn *conn)
 {
     if (conn->has_parent || conn->tcp.released) {
@@ -104,7 +108,7 @@ static inline void settle_news(struct estab_stack *stack, struct conn *conn)
 }
 
 /* Every state but ESTABLISHED, and what a listener has not handed over yet. */
-static void settle_other(struct estab_stack *stack, struct conn *conn)
+__attribute__((noinline)) static void settle_other(struct estab_stack *stack, struct conn *conn)
 {
     const struct tcp_conn *c = &conn->tcp;
     if (conn->has_parent && !conn->in_queue && state_is_synchronized(c->state)) {
@@ -139,7 +143,8 @@ void conn_settle(struct estab_stack *stack, struct conn *conn)
 
 static void send_reset(struct estab_stack *stack, struct conn *conn, uint8_t state_before)
 {
-    struct reply reply = {.conn = conn_handle(stack, conn), .state_before = state_before, .state_after = ESTAB_CLOSED};
+    struct reply reply = {
+        .conn = conn_handle(stack, conn), .state_before = state_before, .state_after = ESTAB_CLOSED};
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
     tcp_reset_of(&conn->tcp, stack->tcp.now, &reply.tcp);
     reply.interface = conn->path.interface;

@@ -111,7 +111,8 @@ struct settings {
     uint64_t msl_ns;
     uint64_t keep_idle_ns, keep_interval_ns, user_timeout_ns;
     uint32_t receive_buffer, send_buffer;
-    uint32_t max_connections, max_time_wait, max_neighbours, trace_records, block_size, max_replies, bound_heads;
+    uint32_t max_connections, max_time_wait, max_neighbours, trace_records, block_size, max_replies,
+        bound_heads;
     uint32_t fragment_bytes;
     uint32_t replies_per_second;
     uint16_t port_low, port_high;
@@ -166,6 +167,17 @@ static inline estab_conn conn_handle(const struct estab_stack *stack, const stru
     return (uint64_t)conn->generation << 32 | (conn_index(stack, conn) + 1);
 }
 
+/*
+ * Asks for all of a connection's cache lines at once, so that they come together and not one after the other.
+ */
+static inline void conn_prefetch(const struct conn *conn)
+{
+    const char *bytes = (const char *)conn;
+    for (size_t at = 0; at < sizeof *conn; at += 64) {
+        __builtin_prefetch(bytes + at, 1);
+    }
+}
+
 /* NULL: stale. */
 static inline struct conn *conn_of(const struct estab_stack *stack, estab_conn handle)
 {
@@ -174,7 +186,8 @@ static inline struct conn *conn_of(const struct estab_stack *stack, estab_conn h
         return NULL;
     }
     struct conn *conn = &stack->conns[index];
-    if (conn->generation != (uint32_t)(handle >> 32) || !conn->in_use || conn->has_parent || conn->tcp.released) {
+    if (conn->generation != (uint32_t)(handle >> 32) || !conn->in_use || conn->has_parent ||
+        conn->tcp.released) {
         return NULL;
     }
     return conn;
@@ -209,7 +222,10 @@ struct arrival {
 void queue_output(struct estab_stack *stack, struct conn *conn);
 void unpark_all(struct estab_stack *stack);
 void queue_ready(struct estab_stack *stack, struct conn *conn);
-/* Gives back the records at the head of the ready queue whose connection is gone: a user need not poll for them. */
+/*
+ * Gives back the records at the head of the ready queue whose connection is gone: a user need not poll for
+ * them.
+ */
 void ready_drop_dead(struct estab_stack *stack);
 void queue_starved(struct estab_stack *stack, struct conn *conn);
 void wake_starved(struct estab_stack *stack);
@@ -220,7 +236,8 @@ struct conn *waiting_pop(struct estab_stack *stack, struct conn *listener);
 void conn_trace_identity(struct estab_stack *stack, const struct conn *conn);
 
 /* Sets time and trace identity for calls into tcp/. */
-static inline struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *conn, uint64_t now)
+static inline struct tcp_context *conn_context(struct estab_stack *stack, const struct conn *conn,
+                                               uint64_t now)
 {
     stack->tcp.now = now;
     if (trace_on(&stack->trace)) {
@@ -295,18 +312,14 @@ bool conn_pull(struct estab_stack *stack, struct conn *conn, struct estab_packet
  * the packet's place for it.
  */
 struct frame {
+    struct ip_header_fields ip; /* but for the length */
     const struct ip_path *path;
-    const struct ip_addr *local;
-    const struct ip_addr *remote;
-    uint32_t flow_label;
     uint32_t header_length; /* of TCP */
     uint32_t text_length;
     uint64_t header_sum;    /* of the TCP header */
     uint64_t text_sum;      /* of the text, where software does it */
-    uint8_t hop_limit;
-    uint8_t traffic_class;
 };
-void frame_finish(struct estab_stack *stack, struct estab_packet *packet, const struct frame *frame);
+void frame_finish(struct estab_stack *stack, struct estab_packet *packet, struct frame *frame);
 
 /* ---- status.c ---- */
 struct estab_addr addr_of(const struct ip_addr *ip, uint16_t port, unsigned scope);

@@ -1,4 +1,7 @@
-/* Time: the deadlines of connections, TIME-WAIT records and the IP layer, a bounded number in each call (V-51). */
+/*
+ * Time: the deadlines of connections, TIME-WAIT records and the IP layer, a bounded number in each call
+ * (V-51).
+ */
 #include "stack/stack.h"
 #include "tcp/timeouts.h"
 #include "tcp/timers.h"

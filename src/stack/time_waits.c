@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "stack/stack.h"
 
-_Static_assert(sizeof(struct time_wait) + 12 <= 96, "a TIME-WAIT costs at most 96 bytes with its table entry");
+_Static_assert(sizeof(struct time_wait) + 12 <= 96,
+               "a TIME-WAIT costs at most 96 bytes with its table entry");
 
 void time_waits_init(struct estab_stack *stack)
 {
@@ -208,5 +209,6 @@ bool time_waits_tick(struct estab_stack *stack, uint64_t now, unsigned max)
 
 uint64_t time_waits_deadline(const struct estab_stack *stack)
 {
-    return stack->time_wait_first == NONE ? UINT64_MAX : stack->time_waits[stack->time_wait_first].deadline_ns;
+    return stack->time_wait_first == NONE ? UINT64_MAX
+                                          : stack->time_waits[stack->time_wait_first].deadline_ns;
 }

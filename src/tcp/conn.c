@@ -16,8 +16,9 @@ void conn_init(struct tcp_conn *c, const struct tcp_conn_defaults *defaults)
     c->keep_idle_ms = (uint32_t)(defaults->keep_idle_ns / 1000000);
     c->keep_interval_ms = (uint32_t)(defaults->keep_interval_ns / 1000000);
     c->keep_count = defaults->keep_count;
-    c->user_timeout_ms = defaults->user_timeout_ns >= ESTAB_INFINITE ? UINT32_MAX
-                                                                     : (uint32_t)(defaults->user_timeout_ns / 1000000);
+    c->user_timeout_ms = defaults->user_timeout_ns >= ESTAB_INFINITE
+                             ? UINT32_MAX
+                             : (uint32_t)(defaults->user_timeout_ns / 1000000);
     c->rcv_limit = defaults->rcv_limit;
     c->snd_limit = defaults->snd_limit;
     c->offer_timestamps = defaults->timestamps;
@@ -99,11 +100,12 @@ tcp_seq conn_rcv_edge(const struct tcp_conn *c)
  */
 bool conn_window_update_due(const struct tcp_conn *c)
 {
-    uint32_t gain = seq_diff(conn_rcv_edge(c), c->rcv_adv);
     uint32_t half = c->rcv_limit / 2;
-    if (gain < c->adv_mss && gain < half) {
+    uint32_t least = half < c->adv_mss ? half : c->adv_mss;
+    if (conn_rcv_most_gain(c) < least) {
         return false; /* after most reads: too little in any case */
     }
+    uint32_t gain = seq_diff(conn_rcv_edge(c), c->rcv_adv);
     uint32_t mss = 2u * c->adv_mss; /* two segments: fewer updates, still no silly window */
     uint32_t wnd = conn_rcv_wnd(c);
     if (wnd < c->adv_mss) {
@@ -196,7 +198,8 @@ static const char *check_receive(const struct tcp_conn *c, const struct pool *po
 static const char *check_progress(const struct tcp_conn *c)
 {
     bool outstanding = conn_flight(c) > 0;
-    bool timer = c->deadline[ESTAB_TIMER_RETRANSMIT] != UINT64_MAX || c->deadline[ESTAB_TIMER_PERSIST] != UINT64_MAX;
+    bool timer =
+        c->deadline[ESTAB_TIMER_RETRANSMIT] != UINT64_MAX || c->deadline[ESTAB_TIMER_PERSIST] != UINT64_MAX;
     bool due = c->owed != 0 || c->recovery.front_due || c->recovery.phase != RECOVERY_OPEN;
     if (outstanding && !timer && !due) {
         return "unacknowledged data has a timer";

@@ -18,7 +18,7 @@
 
 #define TCP_DEADLINES (ESTAB_TIMER_TIME_WAIT) /* all timers but 2MSL, which a TIME-WAIT record keeps */
 #define TCP_MAX_SHIFT 14                      /* RFC 7323 2.3 */
-#define TCP_MIN_MSS 88                        /* of a peer's MSS option: room for 48 bytes beside all options (V-39) */
+#define TCP_MIN_MSS   88 /* of a peer's MSS option: room for 48 bytes beside all options (V-39) */
 
 /* What is owed to the peer, to be decided on by output. */
 enum tcp_owed {
@@ -36,7 +36,8 @@ enum tcp_recovery_phase {
     RECOVERY_OPEN,  /* nothing known to be lost */
     RECOVERY_FAST,  /* RFC 6582 fast recovery */
     RECOVERY_LOSS,  /* after a retransmission timeout: everything up to `recover` goes again */
-    RECOVERY_PROBED /* a window opened after probes: what they carried goes again, without a congestion response */
+    RECOVERY_PROBED /* a window opened after probes: what they carried goes again, without a congestion
+                       response */
 };
 
 struct tcp_recovery {
@@ -202,6 +203,16 @@ static inline uint32_t conn_clock(uint64_t now)
 static inline uint32_t conn_rcv_wnd(const struct tcp_conn *c)
 {
     return seq_diff(c->rcv_adv, c->rcv_nxt);
+}
+
+/*
+ * By how much the right edge could move if the whole buffer were free: more than conn_rcv_edge() gives, and
+ * cheap.
+ */
+static inline uint32_t conn_rcv_most_gain(const struct tcp_conn *c)
+{
+    uint32_t wnd = conn_rcv_wnd(c);
+    return c->rcv_limit > wnd ? c->rcv_limit - wnd : 0;
 }
 
 static inline uint32_t conn_flight(const struct tcp_conn *c)

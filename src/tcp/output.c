@@ -16,8 +16,11 @@
  */
 static tcp_seq edge_to_announce(const struct tcp_conn *c)
 {
-    tcp_seq edge = conn_rcv_edge(c);
     uint32_t step = c->rcv_limit / 2 < c->adv_mss ? c->rcv_limit / 2 : c->adv_mss;
+    if (conn_rcv_most_gain(c) < step) {
+        return c->rcv_adv;
+    }
+    tcp_seq edge = conn_rcv_edge(c);
     return seq_diff(edge, c->rcv_adv) >= step ? edge : c->rcv_adv;
 }
 

@@ -131,7 +131,8 @@ void receive_fin(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_s
         return;
     }
     if (seq_lt(c->rcv_nxt, c->rcv_fin)) {
-        if (seg->flags & TCP_FIN) { /* a plain ACK gets none: two such ends would answer each other for ever */
+        if (seg->flags &
+            TCP_FIN) { /* a plain ACK gets none: two such ends would answer each other for ever */
             receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* F-FIN-8: not before the bytes in front of it */
         }
         return;

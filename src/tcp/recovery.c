@@ -198,7 +198,7 @@ uint32_t recovery_room(const struct tcp_conn *c)
         if (seq_lt(c->recovery.rexmit_nxt, c->recovery.recover)) {
             return 0; /* old data first */
         }
-    } else if (c->recovery.phase == RECOVERY_OPEN) {
+    } else if (c->recovery.phase == RECOVERY_OPEN && c->scoreboard.dup_acks > 0) {
         cwnd += scoreboard_limited_transmit(&c->scoreboard) * conn_snd_mss(c); /* RFC 3042 */
     }
     return flight < cwnd ? cwnd - flight : 0;

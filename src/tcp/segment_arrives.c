@@ -210,6 +210,14 @@ static void trim(struct tcp_conn *c, struct tcp_segment *seg)
     }
 }
 
+/* RFC 9293 3.5 Figure 8: both opened at once, and this answers our SYN. Its own SYN was taken before. */
+static bool completes_simultaneous_open(const struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    const uint16_t both = TCP_SYN | TCP_ACK;
+    return c->state == ESTAB_SYN_RECEIVED && !c->passive && (seg->flags & both) == both &&
+           seq_eq(seg->seq, c->irs) && seq_between(seq_add(c->snd_una, 1), seg->ack, c->snd_nxt);
+}
+
 static struct step check_sequence(struct tcp_conn *c, struct tcp_context *ctx, struct tcp_segment *seg)
 {
     if (acceptable(c, seg)) {
@@ -218,6 +226,12 @@ static struct step check_sequence(struct tcp_conn *c, struct tcp_context *ctx, s
     }
     if (seg->flags & TCP_RST) {
         return end_with(ESTAB_DROP_RST_WINDOW); /* F-SEQ-6, F-RST-1 */
+    }
+    if (completes_simultaneous_open(c, seg)) { /* MUST-10 */
+        seg->seq = seq_add(seg->seq, 1);
+        seg->flags &= (uint16_t)~TCP_SYN;
+        trim(c, seg);
+        return go_on;
     }
     if (seg->flags & TCP_SYN) {
         if (c->state == ESTAB_SYN_RECEIVED && seq_eq(seg->seq, c->irs) && !(seg->flags & TCP_ACK)) {

@@ -23,7 +23,8 @@ struct arrow {
 };
 
 static const struct arrow arrows[ARROW_COUNT] = {
-#define ARROW(from, event, to, figure, section) {ESTAB_##from, EVENT_##event, ESTAB_##to, ARROW_##figure, section},
+#define ARROW(from, event, to, figure, section) \
+    {ESTAB_##from, EVENT_##event, ESTAB_##to, ARROW_##figure, section},
 #include "tcp/state.def"
 #undef ARROW
 };
@@ -87,13 +88,15 @@ struct estab_state_notes estab_state_notes(unsigned state)
         [ESTAB_CLOSED] = {"open, bind, connect (active OPEN), open_passive, listen, close",
                           "none: everything but RST is answered with RST", "none"},
         [ESTAB_LISTEN] = {"send and connect (become active), accept, close, abort",
-                          "SYN makes a connection; ACK is answered with RST; RST and the rest are dropped", "none"},
+                          "SYN makes a connection; ACK is answered with RST; RST and the rest are dropped",
+                          "none"},
         [ESTAB_SYN_SENT] = {"send (queued), shutdown and close (delete), abort",
                             "SYN,ACK or SYN; RST that acknowledges our SYN; ICMP errors are hard",
                             "retransmit (SYN), user timeout"},
-        [ESTAB_SYN_RECEIVED] = {"send (queued), shutdown and close (FIN at once, or after queued data), abort",
-                                "ACK of our SYN; RST returns a passive OPEN to LISTEN; text is kept",
-                                "retransmit (SYN,ACK), user timeout"},
+        [ESTAB_SYN_RECEIVED] =
+            {"send (queued), shutdown and close (FIN at once, or after queued data), abort",
+             "ACK of our SYN; RST returns a passive OPEN to LISTEN; text is kept",
+             "retransmit (SYN,ACK), user timeout"},
         [ESTAB_ESTABLISHED] = {"send, receive, shutdown, close, abort", "text, ACK, FIN, URG, RST at RCV.NXT",
                                "retransmit or persist, delayed ack, keep-alive, user timeout"},
         [ESTAB_FIN_WAIT_1] = {"receive, close, abort", "ACK of our FIN, text, FIN, RST at RCV.NXT",
@@ -103,12 +106,15 @@ struct estab_state_notes estab_state_notes(unsigned state)
         [ESTAB_CLOSE_WAIT] = {"send, receive what is left, shutdown, close, abort",
                               "ACK, RST at RCV.NXT; text and URG are ignored",
                               "retransmit or persist, keep-alive, user timeout"},
-        [ESTAB_CLOSING] = {"receive what is left, close, abort", "ACK of our FIN, RST at RCV.NXT; text is ignored",
+        [ESTAB_CLOSING] = {"receive what is left, close, abort",
+                           "ACK of our FIN, RST at RCV.NXT; text is ignored",
                            "retransmit or persist, user timeout"},
-        [ESTAB_LAST_ACK] = {"receive what is left, close, abort", "ACK of our FIN, RST at RCV.NXT; text is ignored",
+        [ESTAB_LAST_ACK] = {"receive what is left, close, abort",
+                            "ACK of our FIN, RST at RCV.NXT; text is ignored",
                             "retransmit or persist, user timeout"},
-        [ESTAB_TIME_WAIT] = {"receive what is left, close",
-                             "FIN again (acknowledged, 2MSL anew), SYN by RFC 6191; RST is ignored (RFC 1337)", "2msl"},
+        [ESTAB_TIME_WAIT] =
+            {"receive what is left, close",
+             "FIN again (acknowledged, 2MSL anew), SYN by RFC 6191; RST is ignored (RFC 1337)", "2msl"},
     };
     static const struct estab_state_notes unknown = {"", "", ""};
     return state < ESTAB_STATE_COUNT ? notes[state] : unknown;

@@ -51,7 +51,8 @@ static inline bool state_can_receive(unsigned state)
 /* The peer's FIN has been taken. */
 static inline bool state_peer_closed(unsigned state)
 {
-    return state == ESTAB_CLOSE_WAIT || state == ESTAB_CLOSING || state == ESTAB_LAST_ACK || state == ESTAB_TIME_WAIT;
+    return state == ESTAB_CLOSE_WAIT || state == ESTAB_CLOSING || state == ESTAB_LAST_ACK ||
+           state == ESTAB_TIME_WAIT;
 }
 
 #endif

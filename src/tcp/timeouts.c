@@ -5,7 +5,8 @@
 #include "tcp/receive.h"
 #include "tcp/timers.h"
 
-#define R1 3 /* retransmissions of one segment after which the user is told (RFC 9293 3.8.3, SHLD-9, SHLD-10) */
+#define R1 \
+    3 /* retransmissions of one segment after which the user is told (RFC 9293 3.8.3, SHLD-9, SHLD-10) */
 
 static bool take(struct tcp_conn *c, const struct tcp_context *ctx, enum estab_timer timer)
 {

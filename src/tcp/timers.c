@@ -9,7 +9,10 @@ static void stop(struct tcp_conn *c, enum estab_timer timer)
 static void set(struct tcp_conn *c, enum estab_timer timer, uint64_t deadline_ns)
 {
     c->deadline[timer] = deadline_ns;
-    /* A deadline put off leaves the stack's entry where it is: one look too early costs less than moving it at each ACK. */
+    /*
+     * A deadline put off leaves the stack's entry where it is: one look too early costs less than moving it
+     * at each ACK.
+     */
     if (deadline_ns < c->wake_ns) {
         c->wake_ns = deadline_ns;
         c->timers_set = true;
@@ -98,7 +101,11 @@ void tcp_timers_on_ack_advanced(struct tcp_conn *c, const struct tcp_context *ct
     c->retransmits = 0; /* but the backoff stays until a new sample (RFC 6298 5, Karn) */
     if (conn_flight(c) == 0) {
         stop(c, ESTAB_TIMER_RETRANSMIT); /* RFC 6298 5.2 */
-        stop(c, ESTAB_TIMER_USER);
+        if (tcp_timer_runs(c, ESTAB_TIMER_PERSIST)) {
+            restart_user_timeout(c, ctx); /* what waits for a window has its R2 too */
+        } else {
+            stop(c, ESTAB_TIMER_USER);
+        }
         return;
     }
     restart_user_timeout(c, ctx);
@@ -195,4 +202,7 @@ void tcp_timers_on_probe(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     rtt_back_off(&c->rtt); /* RFC 9293 3.8.6.1, SHLD-30 */
     set(c, ESTAB_TIMER_PERSIST, ctx->now + rto(c, ctx));
+    if (!tcp_timer_runs(c, ESTAB_TIMER_USER)) {
+        restart_user_timeout(c, ctx);
+    }
 }

@@ -1,6 +1,6 @@
 /*
- * Internet addresses as values: 16 bytes, IPv4 in the mapped form ::ffff:a.b.c.d (RFC 4291 2.5.5.2), so that one table, one comparison and one hash
- * serve both versions.
+ * Internet addresses as values: 16 bytes, IPv4 in the mapped form ::ffff:a.b.c.d (RFC 4291 2.5.5.2), so that
+ * one table, one comparison and one hash serve both versions.
  */
 #ifndef ESTAB_WIRE_ADDRESS_H
 #define ESTAB_WIRE_ADDRESS_H
@@ -68,7 +68,10 @@ bool ip_addr_is_limited_broadcast(const struct ip_addr *a);
 bool ip_addr_is_loopback(const struct ip_addr *a);
 bool ip_addr_is_link_local(const struct ip_addr *a);
 
-/* Fit to be the address of one host on the wire: not any, multicast, broadcast, 0.0.0.0/8, 240.0.0.0/4 (MUST-46, MUST-63). Loopback is the caller's question. */
+/*
+ * Fit to be the address of one host on the wire: not any, multicast, broadcast, 0.0.0.0/8, 240.0.0.0/4
+ * (MUST-46, MUST-63). Loopback is the caller's question.
+ */
 bool ip_addr_is_unicast(const struct ip_addr *a);
 
 /* The first `prefix` bits are equal; for IPv4 the prefix counts from the IPv4 part and both must be IPv4. */

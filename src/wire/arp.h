@@ -1,4 +1,7 @@
-/* ARP for IPv4 over Ethernet (RFC 826), 28 bytes. Anything of another hardware, protocol or length does not parse (V-10). */
+/*
+ * ARP for IPv4 over Ethernet (RFC 826), 28 bytes. Anything of another hardware, protocol or length does not
+ * parse (V-10).
+ */
 #ifndef ESTAB_WIRE_ARP_H
 #define ESTAB_WIRE_ARP_H
 

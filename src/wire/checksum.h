@@ -1,7 +1,7 @@
 /*
- * The Internet checksum (RFC 1071, RFC 9293 3.1). Sums are 64-bit accumulators of 16-bit words in the byte order of the machine; the order does not matter until a sum
- * is folded. Runs of bytes may be summed one after the other as long as all but the last have an even length; checksum_add_odd() joins
- * at an odd place.
+ * The Internet checksum (RFC 1071, RFC 9293 3.1). Sums are 64-bit accumulators of 16-bit words in the byte
+ * order of the machine; the order does not matter until a sum is folded. Runs of bytes may be summed one
+ * after the other as long as all but the last have an even length; checksum_add_odd() joins at an odd place.
  */
 #ifndef ESTAB_WIRE_CHECKSUM_H
 #define ESTAB_WIRE_CHECKSUM_H
@@ -18,7 +18,10 @@ uint64_t checksum_sum(const uint8_t *data, size_t length);
 /* Copies and sums in one pass. */
 uint64_t checksum_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t length);
 
-/* Adds eight bytes at once, with the carry around the end: the result is a full word, to be halved before others are added. */
+/*
+ * Adds eight bytes at once, with the carry around the end: the result is a full word, to be halved before
+ * others are added.
+ */
 static inline uint64_t checksum_add_word(uint64_t sum, uint64_t word)
 {
     sum += word;
@@ -62,8 +65,9 @@ static inline bool checksum_ok(uint64_t sum)
 }
 
 /*
- * The pseudo header without the length: addresses and protocol (RFC 9293 3.1, RFC 8200 8.1). The prefix ::ffff:0:0/96 of a mapped address adds 0xffff, which is zero in
- * this arithmetic, so that IPv4 and IPv6 need no distinction.
+ * The pseudo header without the length: addresses and protocol (RFC 9293 3.1, RFC 8200 8.1). The prefix
+ * ::ffff:0:0/96 of a mapped address adds 0xffff, which is zero in this arithmetic, so that IPv4 and IPv6 need
+ * no distinction.
  */
 static inline uint64_t checksum_pseudo(const struct ip_addr *source, const struct ip_addr *destination,
                                        uint8_t protocol)
@@ -77,7 +81,10 @@ static inline uint64_t checksum_pseudo(const struct ip_addr *source, const struc
     return checksum_halves(sum) + be32_word(protocol);
 }
 
-/* What the length field of the pseudo header adds: it is the same for IPv4 and for an IPv6 packet below 64 KiB. */
+/*
+ * What the length field of the pseudo header adds: it is the same for IPv4 and for an IPv6 packet below 64
+ * KiB.
+ */
 static inline uint64_t checksum_length(uint32_t length)
 {
     return be32_word(length); /* 2^16 is 1: one word of 32 bits is two of 16 */

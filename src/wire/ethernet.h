@@ -1,4 +1,7 @@
-/* Ethernet II frames (RFC 894, RFC 2464): header in, header out. VLAN tags and 802.3 length frames are not ours and do not parse. */
+/*
+ * Ethernet II frames (RFC 894, RFC 2464): header in, header out. VLAN tags and 802.3 length frames are not
+ * ours and do not parse.
+ */
 #ifndef ESTAB_WIRE_ETHERNET_H
 #define ESTAB_WIRE_ETHERNET_H
 
@@ -24,7 +27,8 @@ struct ethernet_frame {
 };
 
 bool ethernet_parse(const uint8_t *data, size_t length, struct ethernet_frame *frame);
-void ethernet_write(uint8_t *out, const struct mac_addr *destination, const struct mac_addr *source, uint16_t type);
+void ethernet_write(uint8_t *out, const struct mac_addr *destination, const struct mac_addr *source,
+                    uint16_t type);
 bool mac_is_group(const struct mac_addr *mac);     /* multicast or broadcast bit */
 bool mac_is_broadcast(const struct mac_addr *mac);
 bool mac_eq(const struct mac_addr *a, const struct mac_addr *b);

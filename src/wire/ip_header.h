@@ -81,7 +81,10 @@ struct ip_header_fields {
 
 /* Writes IPV4_HEADER bytes with their checksum, or IPV6_HEADER bytes. */
 void ipv4_write(uint8_t *out, const struct ip_header_fields *fields);
-/* A datagram that is never cut: DF, and an id of 0, which means nothing and tells nothing (RFC 6864 4.1, O-28). */
+/*
+ * A datagram that is never cut: DF, and an id of 0, which means nothing and tells nothing (RFC 6864 4.1,
+ * O-28).
+ */
 void ipv4_write_whole(uint8_t *out, const struct ip_header_fields *fields);
 void ipv6_write(uint8_t *out, const struct ip_header_fields *fields);
 

@@ -132,7 +132,8 @@ enum ip_verdict ipv4_parse_quoted(const uint8_t *data, size_t length, struct ip_
     return check_options(data + IPV4_HEADER, datagram->header_length - IPV4_HEADER);
 }
 
-static inline void write_header(uint8_t *out, const struct ip_header_fields *fields, uint32_t id, uint32_t fragment)
+static inline void write_header(uint8_t *out, const struct ip_header_fields *fields, uint32_t id,
+                                uint32_t fragment)
 {
     ESTAB_ASSERT(fields->payload_length <= MAX_DATAGRAM - IPV4_HEADER);
     uint32_t source = get_be32(fields->source.b + 12);

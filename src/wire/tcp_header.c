@@ -157,7 +157,10 @@ enum tcp_parse_verdict tcp_segment_parse(const uint8_t *data, size_t length, str
     return read_options(data + TCP_HEADER, header_length - TCP_HEADER, syn, &seg->options);
 }
 
-/* Stores a word and returns what it adds to the checksum, so that what was just written need not be read again. */
+/*
+ * Stores a word and returns what it adds to the checksum, so that what was just written need not be read
+ * again.
+ */
 static inline uint64_t put_word(uint8_t *out, uint32_t value)
 {
     uint32_t word = be32_word(value);

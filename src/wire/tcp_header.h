@@ -1,7 +1,8 @@
 /*
- * A TCP segment as a value in host order under the RFC's names (RFC 9293 3.1, 3.2; RFC 7323, 2018), and the bytes it came from. Parsing looks only at
- * bytes that arrived. Options may start on any byte (MUST-64) and stand in any segment (MUST-5); unknown ones are skipped (MUST-6); an illegal length
- * makes the segment unacceptable (MUST-7: dropped and counted). Options are written by one writer with a budget of 40 bytes.
+ * A TCP segment as a value in host order under the RFC's names (RFC 9293 3.1, 3.2; RFC 7323, 2018), and the
+ * bytes it came from. Parsing looks only at bytes that arrived. Options may start on any byte (MUST-64) and
+ * stand in any segment (MUST-5); unknown ones are skipped (MUST-6); an illegal length makes the segment
+ * unacceptable (MUST-7: dropped and counted). Options are written by one writer with a budget of 40 bytes.
  */
 #ifndef ESTAB_WIRE_TCP_HEADER_H
 #define ESTAB_WIRE_TCP_HEADER_H
@@ -62,7 +63,7 @@ struct tcp_segment {
     uint16_t flags;      /* all twelve bits of enum tcp_flag and the reserved ones */
     uint16_t wnd;        /* as sent, not scaled */
     uint16_t up;         /* urgent pointer */
-    uint16_t merged_size; /* set by the caller: payload of the segments that offload merged into this one, 0 = not merged */
+    uint16_t merged_size; /* set by the caller: text of the segments that offload merged into it, 0 = not */
     const uint8_t *text; /* borrowed from the packet */
     uint32_t text_length;
     const uint8_t *header; /* the raw bytes, header_length of them */
@@ -82,8 +83,9 @@ static inline uint32_t tcp_segment_len(const struct tcp_segment *seg)
 enum tcp_parse_verdict tcp_segment_parse(const uint8_t *data, size_t length, struct tcp_segment *seg);
 
 /*
- * Writes a header of *header_length bytes (a multiple of 4): fields and options of seg, checksum field zero. Text fields of seg are not looked at. Options go out in the order MSS,
- * SACK-permitted, timestamps, NOP, window scale; without SYN: NOP NOP timestamps, NOP NOP SACK, as many blocks as fit.
+ * Writes a header of *header_length bytes (a multiple of 4): fields and options of seg, checksum field zero.
+ * Text fields of seg are not looked at. Options go out in the order MSS, SACK-permitted, timestamps, NOP,
+ * window scale; without SYN: NOP NOP timestamps, NOP NOP SACK, as many blocks as fit.
  */
 uint32_t tcp_header_write(uint8_t out[TCP_MAX_HEADER], const struct tcp_segment *seg);
 

@@ -17,7 +17,7 @@
 #include "wire/arp.h"
 #include "wire/icmp.h"
 
-enum { MEMORY = 384 * 1024, CONFIGS = 8, LARGEST = 4096, MOST_RECORDS = 120 };
+enum { MEMORY = 384 * 1024, CONFIGS = 8, LARGEST = 4096, MOST_RECORDS = 120, AFTER = 32 };
 
 static _Alignas(64) uint8_t memory[MEMORY];
 static uint8_t *snapshots[CONFIGS];
@@ -27,7 +27,8 @@ static const uint64_t start = 5 * FUZZ_SECOND;
 static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1};
 static const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 2};
 
-static uint8_t out_room[4][FUZZ_ROOM];
+static uint8_t out_room[4][2048];
+static uint32_t room; /* of each packet that is pulled */
 
 /* ----------------------------------------------------------------------------------------- moving */
 
@@ -39,13 +40,15 @@ static unsigned pull_all(void)
         memset(packets, 0, sizeof(packets));
         for (unsigned i = 0; i < 4; i++) {
             packets[i].data = out_room[i];
-            packets[i].capacity = 1514 + 100;
+            packets[i].capacity = room;
+            memset(out_room[i] + room, 0x77, AFTER);
         }
         unsigned n = estab_pull(stack, now, packets, 4);
         fuzz_check_stack(stack);
         for (unsigned i = 0; i < n; i++) {
             bool ethernet = packets[i].interface == 2;
             FUZZ_CHECK(packets[i].length <= (ethernet ? 1514u : 1500u), "a packet sent fits the MTU");
+            FUZZ_CHECK(packets[i].length <= room, "a packet sent fits its room");
             uint32_t type = ethernet ? get_be16(packets[i].data + 12) : 0;
             if (ethernet)
                 FUZZ_CHECK(memcmp(packets[i].data + 6, our_mac, 6) == 0, "a frame sent is from our address");
@@ -53,6 +56,8 @@ static unsigned pull_all(void)
                 fuzz_check_ip(packets[i].data + (ethernet ? 14 : 0), packets[i].length - (ethernet ? 14 : 0),
                               &packets[i]);
         }
+        for (unsigned i = 0; i < 4 * AFTER; i++)
+            FUZZ_CHECK(out_room[i / AFTER][room + i % AFTER] == 0x77, "nothing is written behind the room");
         total += n;
         FUZZ_CHECK(total < 20000, "what is due at one time comes to an end");
         if (n == 0)
@@ -263,6 +268,7 @@ static void build(unsigned variant)
     memset(config.secret, 0x51, sizeof(config.secret));
     memset(memory, 0xa5, sizeof(memory));
     now = start;
+    room = 1514;
     stack = fuzz_stack(memory, sizeof(memory), &config);
     struct estab_addr a1 = estab_addr_ipv4(10, 0, 0, 1, 0);
     struct estab_addr a2 = estab_addr_ipv4(10, 1, 0, 1, 0);
@@ -292,6 +298,7 @@ static void scene(unsigned variant)
         memcpy(snapshots[variant], memory, sizeof(memory));
     }
     memcpy(memory, snapshots[variant], sizeof(memory));
+    room = variant == 6 ? 700 : 1514;
     now = start + FUZZ_MILLISECOND;
 }
 
@@ -502,14 +509,14 @@ static void record_fragment(struct fuzz_input *in)
 
 static void use(const struct estab_event *event, unsigned what)
 {
-    static uint8_t room[5000];
+    static uint8_t bytes[5000];
     estab_conn accepted;
     if (event->ready & ESTAB_ACCEPTABLE)
         estab_accept(stack, now, event->conn, &accepted);
     if (event->ready & ESTAB_READABLE)
-        estab_recv(stack, now, event->conn, room, sizeof(room), 0);
+        estab_recv(stack, now, event->conn, bytes, sizeof(bytes), 0);
     if (what >= 2 && (event->ready & ESTAB_WRITABLE))
-        estab_send(stack, now, event->conn, room, 700, what == 3 ? ESTAB_URGENT : 0);
+        estab_send(stack, now, event->conn, bytes, 700, what == 3 ? ESTAB_URGENT : 0);
     if (what == 3 && (event->ready & ESTAB_PEER_CLOSED))
         estab_close(stack, now, event->conn);
     fuzz_check_stack(stack);

@@ -1,11 +1,9 @@
 """
-1 GiB each way through TUN between estab and the kernel's TCP, over IPv4 and IPv6, equal by SHA-256: `estab serve` to
-curl, and nginx to `estab fetch`.
+1 GiB each way through TUN between estab and the kernel's TCP, over IPv4 and IPv6, equal by SHA-256: `estab
+serve` to curl, and nginx to `estab fetch`.
 """
 import fcntl
 import hashlib
-import os
-import subprocess
 import time
 
 import nginx_server
@@ -15,17 +13,6 @@ from peers import url
 SIZE = 1 << 30
 PIPE = 1 << 20
 F_SETPIPE_SZ = 1031
-
-
-def copy_of_random(path, size):
-    """A file of random bytes in which no part is like another: its digest."""
-    sum_of_all = hashlib.sha256()
-    with open(path, "wb") as file:
-        for _ in range(0, size, 16 << 20):
-            piece = os.urandom(16 << 20)
-            sum_of_all.update(piece)
-            file.write(piece)
-    return sum_of_all.hexdigest()
 
 
 @peers.on_one_device
@@ -50,15 +37,14 @@ class Bulk(peers.Case):
         print("%.2f Gbit/s " % (SIZE * 8e-9 / (time.monotonic() - begin)), end="", flush=True)
 
     def test_we_send(self):
-        want = copy_of_random(self.path("file"), SIZE)
+        want = self.make_file("file", SIZE)
         self.serve()
         self.assert_taken(self.start("curl", "-sS", "-N", url(self.ours, 8080, "/file")), want)
 
     def test_we_receive(self):
-        want = copy_of_random(self.path("file"), SIZE)
+        want = self.make_file("file", SIZE)
         nginx_server.start(self, self.directory)
-        self.assert_taken(self.start_estab("fetch", "-q", url(self.kernel, 8000, "/file"),
-                                           stdout=subprocess.PIPE), want)
+        self.assert_taken(self.start_estab("fetch", "-q", url(self.kernel, 8000, "/file")), want)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """
-tshark as a second opinion on what `-w` wrote: every packet is understood, every checksum is right, each carries state and
-reason as its comment, and a clean run has no gap and nothing that we sent twice.
+tshark as a second opinion on what `-w` wrote: every packet is understood, every checksum is right, each
+carries state and reason as its comment, and a clean run has no gap and nothing that we sent twice.
 """
 import subprocess
 
@@ -14,11 +14,12 @@ PREFERENCES = [option for name in ("ip.check_checksum", "tcp.check_checksum", "t
                for option in ("-o", name + ":TRUE")]
 CHECKSUMS = ("ip.checksum.status", "icmpv6.checksum.status")
 BROKEN = ("_ws.malformed", "_ws.short")
-AGAIN = ("tcp.analysis.retransmission", "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission")
+AGAIN = ("tcp.analysis.retransmission", "tcp.analysis.fast_retransmission",
+         "tcp.analysis.spurious_retransmission")
 GAPS = ("tcp.analysis.out_of_order", "tcp.analysis.lost_segment", "tcp.analysis.ack_lost_segment",
         "tcp.analysis.reused_ports")
-SEGMENT = ("tcp.srcport", "tcp.flags.syn", "tcp.flags.ack", "tcp.flags.fin", "tcp.flags.reset", "tcp.seq", "tcp.len",
-           "tcp.checksum.status", "frame.comment", "tcp.options.mss_val", "tcp.options.sack_perm",
+SEGMENT = ("tcp.srcport", "tcp.flags.syn", "tcp.flags.ack", "tcp.flags.fin", "tcp.flags.reset", "tcp.seq",
+           "tcp.len", "tcp.checksum.status", "frame.comment", "tcp.options.mss_val", "tcp.options.sack_perm",
            "tcp.options.timestamp.tsval", "tcp.options.wscale.shift")
 FIELDS = ("frame.number", *CHECKSUMS, *BROKEN, *AGAIN, *GAPS, *SEGMENT)
 BAD, GOOD, TRUE = "0", "1", "1"
@@ -29,7 +30,8 @@ class Capture(peers.Case):
     def packets(self):
         """What tshark says about each packet: {field: text, "" = it has no such field}"""
         options = [option for name in FIELDS for option in ("-e", name)]
-        done = self.run_program("tshark", "-n", "-r", self.path("capture.pcapng"), *PREFERENCES, "-T", "fields", *options)
+        done = self.run_program("tshark", "-n", "-r", self.path("capture.pcapng"), *PREFERENCES,
+                                "-T", "fields", *options)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn(b"cut short", done.stderr)
         return [dict(zip(FIELDS, line.split("\t"))) for line in done.stdout.decode().splitlines()]
@@ -38,7 +40,8 @@ class Capture(peers.Case):
         """None has one of the fields, or none has this value in it."""
         for packet in packets:
             for name in names:
-                self.assertFalse(packet[name] != "" if value is None else packet[name] == value, (name, packet))
+                found = packet[name] != "" if value is None else packet[name] == value
+                self.assertFalse(found, (name, packet))
 
     def assert_clean(self, packets, server):
         """Also that `server`, a port, sent a head and SIZE bytes and both ends closed."""
@@ -52,7 +55,7 @@ class Capture(peers.Case):
         self.assert_no_packet(segments, ["tcp.flags.reset"], TRUE)
         # A SYN may meet a device that the kernel is still setting up.
         self.assert_no_packet([packet for packet in ours if packet["tcp.flags.syn"] != TRUE], AGAIN)
-        # Where we get no processor for some milliseconds the kernel probes for a loss (RFC 8985 7); nothing else.
+        # Where we get no processor for some milliseconds the kernel probes for a loss (RFC 8985 7).
         counters = peers.kernel_counters()
         self.assertLessEqual(counters["RetransSegs"], counters["TCPLossProbes"] + counters["TCPSynRetrans"])
         if not self.offload:  # else the kernel completes them, behind the capture
@@ -60,7 +63,8 @@ class Capture(peers.Case):
         text = max(int(packet["tcp.seq"]) + int(packet["tcp.len"]) for packet in segments
                    if packet["tcp.srcport"] == str(server)) - 1
         self.assertTrue(SIZE < text < SIZE + 1000, text)
-        self.assertEqual(len({packet["tcp.srcport"] for packet in segments if packet["tcp.flags.fin"] == TRUE}), 2)
+        closers = {packet["tcp.srcport"] for packet in segments if packet["tcp.flags.fin"] == TRUE}
+        self.assertEqual(len(closers), 2)
 
     def test_capture_of_a_server_is_clean(self):
         want = self.make_file("file", SIZE)
@@ -74,8 +78,8 @@ class Capture(peers.Case):
 
     def test_capture_of_a_client_is_clean(self):
         want = self.make_file("file", SIZE)
-        self.start(peers.PYTHON, "-m", "http.server", "--bind", self.kernel, "--directory", self.directory, "8000",
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.start(peers.PYTHON, "-m", "http.server", "--bind", self.kernel, "--directory", self.directory,
+                   "8000", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.wait_for_listener(8000)
         self.assert_succeeds(self.estab("fetch", "-w", self.path("capture.pcapng"), "-o", self.path("got"),
                                         url(self.kernel, 8000, "/file")))

@@ -1,5 +1,4 @@
 """The kernel's curl against `estab serve`, on TUN and TAP, with offload and without, over IPv4 and IPv6."""
-import os
 import signal
 import time
 
@@ -41,8 +40,7 @@ class Curl(peers.Case):
         self.make_file("file", 1000)
         self.serve()
         target = url(self.ours, 8080, "/file")
-        self.assert_succeeds(self.curl("-o", "/dev/null", "-o", "/dev/null", "-o", "/dev/null", target, target,
-                                       target))
+        self.assert_succeeds(self.curl(*["-o", "/dev/null"] * 3, *[target] * 3))
         self.assertEqual(peers.kernel_counters()["ActiveOpens"], 1)
 
     def test_fifty_in_parallel_get_every_byte(self):
@@ -51,7 +49,8 @@ class Curl(peers.Case):
         arguments = []
         for i in range(50):
             arguments += ["-o", self.path("got%d" % i), url(self.ours, 8080, "/file")]
-        self.assert_succeeds(self.curl("--parallel", "--parallel-immediate", "--parallel-max", "50", *arguments))
+        self.assert_succeeds(self.curl("--parallel", "--parallel-immediate", "--parallel-max", "50",
+                                       *arguments))
         self.assertEqual({digest_of_file(self.path("got%d" % i)) for i in range(50)}, {want})
 
     def test_fifty_programs_at_once_get_every_byte(self):

@@ -1,7 +1,7 @@
 /*
- * Many connections of one byte between a stack and the kernel's TCP, one turn of the loop after the other, as many at
- * once as asked for. Each carries its number's last octet and gets it back; an odd one is closed by the listening side
- * first, an even one by the other. When the last one and its TIME-WAIT are gone, what the budget is used for (struct
+ * Many connections of one byte between a stack and the kernel's TCP, as many at once as asked for. Each
+ * carries its number's last octet and gets it back; an odd one is closed by the listening side first, an even
+ * one by the other. When the last one and its TIME-WAIT are gone, what the budget is used for (struct
  * estab_memory) stands beside what it was before the first one: one line of JSON, which many.py judges.
  *
  *     interop_many listen DEVICE ADDRESSES PORT COUNT
@@ -17,7 +17,7 @@
 
 #define SECOND  UINT64_C(1000000000)
 #define MSL_NS  (SECOND / 10)
-#define LIMIT   (100 * SECOND)
+#define LIMIT   (60 * SECOND)
 #define BACKLOG 1024
 
 enum phase { OPENING, WAITING, ECHOED };

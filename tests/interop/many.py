@@ -1,7 +1,8 @@
 """
-10,000 connections opened and closed against the kernel, by its side and by ours, one byte each, many at once: none is lost,
-none is reset, and when the last TIME-WAIT is over the stack's budget is used for what it was used for before. Then 10,000
-requests on connections of their own to `estab serve`, whose process must not grow.
+10,000 connections opened and closed against the kernel, by its side and by ours, one byte each, many at
+once: none is lost, none is reset, and when the last TIME-WAIT is over the stack's budget is used for what
+it was used for before. Then 10,000 requests on connections of their own to `estab serve`, whose process
+must not grow.
 """
 import json
 import os
@@ -55,8 +56,8 @@ class Many(peers.Case):
         peers.write_setting("core/somaxconn", 4096)
 
     def start_many(self, *arguments):
-        process = self.start(PROGRAM, arguments[0], "tun:estab0", "%s/24,%s/64" % (peers.OURS[4], peers.OURS[6]),
-                             *map(str, arguments[1:]))
+        addresses = "%s/24,%s/64" % (peers.OURS[4], peers.OURS[6])
+        process = self.start(PROGRAM, arguments[0], "tun:estab0", addresses, *map(str, arguments[1:]))
         self.assertEqual(process.stdout.readline(), b"ready\n")
         return process
 

@@ -1,6 +1,6 @@
 """
-The kernel's nc (OpenBSD's) and ours at the two ends of a connection: half-closes, -l, -N, -k. What they receive goes to
-files, so that nobody waits for a pipe that nobody reads.
+The kernel's nc (OpenBSD's) and ours at the two ends of a connection: half-closes, -l, -N, -k. What they
+receive goes to files, so that nobody waits for a pipe that nobody reads.
 """
 import os
 import subprocess
@@ -40,7 +40,8 @@ class Netcat(peers.Case):
         self.eventually(lambda: os.path.getsize(self.path(name)) == size, "%d bytes" % size)
 
     def assert_received(self, name, sent):
-        self.assertEqual((os.path.getsize(self.path(name)), digest_of_file(self.path(name))), (len(sent), digest(sent)))
+        path = self.path(name)
+        self.assertEqual((os.path.getsize(path), digest_of_file(path)), (len(sent), digest(sent)))
 
     def test_kernel_connects_and_both_send(self):
         up, down = os.urandom(SIZE), os.urandom(SIZE)
@@ -53,9 +54,11 @@ class Netcat(peers.Case):
 
     def test_we_connect_and_both_send(self):
         up, down = os.urandom(SIZE), os.urandom(SIZE)
-        listener = self.kernel_nc("-N", "-l", self.kernel, "7000", stdin=self.source(down), stdout=self.sink("up"))
+        listener = self.kernel_nc("-N", "-l", self.kernel, "7000", stdin=self.source(down),
+                                  stdout=self.sink("up"))
         self.wait_for_listener(7000)
-        client = self.start_estab("nc", "-N", self.kernel, "7000", stdin=subprocess.PIPE, stdout=self.sink("down"))
+        client = self.start_estab("nc", "-N", self.kernel, "7000", stdin=subprocess.PIPE,
+                                  stdout=self.sink("down"))
         self.eventually(lambda: os.path.getsize(self.path("down")) == SIZE, "all from the kernel")
         self.finish(client, up)
         self.finish(listener)

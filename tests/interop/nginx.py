@@ -1,4 +1,7 @@
-"""nginx of the kernel's side against `estab fetch`: small and large files, sendfile or not, keep-alive, errors."""
+"""
+nginx of the kernel's side against `estab fetch`: small and large files, sendfile or not, keep-alive,
+errors.
+"""
 import os
 
 import nginx_server
@@ -43,7 +46,8 @@ class Nginx(peers.Case):
     def test_head_has_the_length(self):
         self.make_file("file", 12345)
         nginx_server.start(self, self.directory)
-        self.assertIn(b"\r\nContent-Length: 12345\r\n", self.assert_succeeds(self.fetch("-I", self.address("/file"))))
+        head = self.assert_succeeds(self.fetch("-I", self.address("/file")))
+        self.assertIn(b"\r\nContent-Length: 12345\r\n", head)
 
     def test_missing_file_is_told(self):
         nginx_server.start(self, self.directory)

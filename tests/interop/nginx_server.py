@@ -1,9 +1,13 @@
-"""An nginx that the interop tests start: one process, one port, everything that it writes in the test's directory."""
+"""
+An nginx that the interop tests start: one process, one port, everything that it writes in the test's
+directory.
+"""
 import os
 
 PORT = 8000
 
 CONFIGURATION = """
+user root;
 daemon off;
 master_process off;
 error_log stderr;
@@ -34,9 +38,10 @@ def start(case, root, sendfile=True):
     os.mkdir(directory)
     address = "[%s]" % case.kernel if ":" in case.kernel else case.kernel
     configuration = os.path.join(directory, "nginx.conf")
+    text = CONFIGURATION.format(directory=directory, address=address, port=PORT, root=root,
+                                sendfile="on" if sendfile else "off")
     with open(configuration, "w", encoding="ascii") as file:
-        file.write("user root;" + CONFIGURATION.format(directory=directory, address=address, port=PORT, root=root,
-                                                       sendfile="on" if sendfile else "off"))
+        file.write(text)
     with open(os.path.join(directory, "errors"), "wb") as errors:
         process = case.start("nginx", "-p", directory, "-c", configuration, stdout=errors, stderr=errors)
     case.wait_for_listener(PORT)

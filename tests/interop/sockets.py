@@ -1,6 +1,6 @@
 """
-Sockets of the kernel's, driven from here, and python3's http.server: resets, half-closes, urgent data, closed windows,
-keep-alive, lost segments, simultaneous close, TIME-WAIT and the reuse of ports.
+Sockets of the kernel's, driven from here, and python3's http.server: resets, half-closes, urgent data,
+closed windows, keep-alive, lost segments, simultaneous close, TIME-WAIT and the reuse of ports.
 """
 import errno
 import fcntl
@@ -29,8 +29,9 @@ def unacknowledged(sock):
     return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
 
 
-def answer(body, length=None, more=b""):
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body) if length is None else length, more, body)
+def answer(body, length=None):
+    length = len(body) if length is None else length
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (length, body)
 
 
 def read_head(sock):
@@ -147,7 +148,7 @@ class Closing(peers.Case):
 
     def wait_for_end(self):
         """Until the kernel has forgotten all connections."""
-        self.eventually(lambda: all(state == STATES["LISTEN"] for _, _, state in peers.kernel_states()), "end")
+        self.eventually(lambda: all(row[2] == STATES["LISTEN"] for row in peers.kernel_states()), "the end")
 
     def test_closes_that_cross_end_both(self):
         listener = self.nc_listen("-N")
@@ -169,7 +170,6 @@ class Closing(peers.Case):
             listener = self.nc_listen("-N", stdout=output)
             sock = self.connect(7000)
             self.take_route_away()
-            sock.sendall(b"")
             sender = threading.Thread(target=lambda: (sock.sendall(up), sock.shutdown(socket.SHUT_WR)))
             sender.start()
             listener.stdin.write(b"z" * 50000)
@@ -228,6 +228,7 @@ class Windows(peers.Case):
         sender.start()
         time.sleep(1)
         self.assertTrue(sender.is_alive())
+        self.assertGreaterEqual(kernel_counters()["TCPWinProbe"], 1)
         got = listener.stdout.read()
         sender.join()
         self.assertEqual(digest(got), digest(sent))
@@ -297,8 +298,9 @@ class KeepAlive(peers.Case):
 @peers.on_every_device
 class HttpServer(peers.Case):
     def serve_by_python(self):
-        self.start(PYTHON, "-m", "http.server", "--bind", self.kernel, "--protocol", "HTTP/1.1", "--directory",
-                   self.directory, "8000", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.start(PYTHON, "-m", "http.server", "--bind", self.kernel, "--protocol", "HTTP/1.1",
+                   "--directory", self.directory, "8000", stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
         self.wait_for_listener(8000)
 
     def test_fetch_gets_every_byte(self):

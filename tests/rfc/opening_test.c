@@ -314,10 +314,10 @@ static void simultaneous_open_syn_ack_from_both(void **state)
 {
     (void)state;
     struct rig *r = rig_at(AT_SYN_RECEIVED_ACTIVE);
-    inject(r, .flags = SYN | ACK, .seq = 0,
-           .ack = 1); /* its SYN,ACK lies left of the window: it is acknowledged */
+    inject(r, .flags = SYN | ACK, .seq = 0, .ack = 2); /* not an ACK of our SYN: as any SYN there */
     expect(r, .flags = ACK, .seq = 1, .ack = 1);
-    inject(r, .flags = ACK, .seq = 1, .ack = 1);
+    expect_state(r, ESTAB_SYN_RECEIVED);
+    inject(r, .flags = SYN | ACK, .seq = 0, .ack = 1);
     expect_nothing(r);
     expect_state(r, ESTAB_ESTABLISHED);
     rig_stop(r);
