@@ -8,7 +8,6 @@ target_include_directories(estab_objects
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(estab_objects PRIVATE estab_warnings estab_instrument estab_core_flags)
-set_target_properties(estab_objects PROPERTIES POSITION_INDEPENDENT_CODE ${ESTAB_SHARED})
 
 # The checksum is the one loop that pays for vectorization.
 if(NOT ESTAB_COVERAGE AND CMAKE_BUILD_TYPE STREQUAL "Release")
@@ -72,7 +71,11 @@ target_include_directories(estab PUBLIC
 add_library(estab::estab ALIAS estab)
 
 if(ESTAB_SHARED)
-    add_library(estab_shared SHARED $<TARGET_OBJECTS:estab_objects>)
+    # Objects of its own: what a shared library asks of its code would cost the static one time.
+    add_library(estab_shared SHARED ${core_sources})
+    target_include_directories(estab_shared PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(estab_shared PRIVATE $<BUILD_INTERFACE:estab_warnings> $<BUILD_INTERFACE:estab_instrument>
+        $<BUILD_INTERFACE:estab_core_flags>)
     set_target_properties(estab_shared PROPERTIES
         LINKER_LANGUAGE C
         OUTPUT_NAME estab
