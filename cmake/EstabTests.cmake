@@ -156,6 +156,12 @@ if(TARGET estab_tool AND NOT CMAKE_CROSSCOMPILING)
     endforeach()
 endif()
 
+# ----------------------------------------------------------- demo: the whole life of connections, with sanitizers too
+if(TARGET estab_tool AND NOT CMAKE_CROSSCOMPILING)
+    add_test(NAME demo COMMAND estab_tool demo)
+    set_tests_properties(demo PROPERTIES LABELS demo TIMEOUT 300 RUN_SERIAL ON ENVIRONMENT "${test_environment}")
+endif()
+
 # -------------------------------------------------- interop: the tool against other people's TCPs; root, one at a time
 if(TARGET estab_tool)
     # Programs that the scripts start: the library and its drivers, as a user links them.

@@ -3,9 +3,9 @@
 #
 #   scripts/test.sh [LEG...]     legs: release clang asan s390x; all without arguments
 #
-#   release   gcc -O2, everything: unit, stack, rfc, replay, tidy, install, interop
+#   release   gcc -O2, everything: unit, stack, rfc, replay, tidy, install, tool, demo, interop
 #   clang     clang -O2: unit, stack, rfc, replay (the bytes are the same with another compiler)
-#   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit, stack, rfc, replay
+#   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit, stack, rfc, replay, demo
 #   s390x     big-endian under qemu: unit, stack, rfc, replay
 #
 # With CI=true a leg that cannot run is a failure; otherwise it is said so in its line.
@@ -15,6 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 legs=${*:-release clang asan s390x}
 jobs=${JOBS:-$(nproc)}
 core='^(unit|stack|rfc|replay)$'
+sanitized='^(unit|stack|rfc|replay|demo)$'
 summary=""
 failed=0
 
@@ -81,7 +82,8 @@ run_leg()
 for leg in $legs; do
     case $leg in
         release) run_leg release || failed=1 ;;
-        clang | asan) run_leg "$leg" -L "$core" || failed=1 ;;
+        clang) run_leg clang -L "$core" || failed=1 ;;
+        asan) run_leg asan -L "$sanitized" || failed=1 ;;
         s390x)
             if scripts/install-packages.sh cross; then
                 run_leg s390x -L "$core" || failed=1
