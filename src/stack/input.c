@@ -180,6 +180,7 @@ static void tcp_arrives(struct estab_stack *stack, struct waiting *waiting)
     stack->counters.segments_in++;
     arrival->seg = &seg;
     deliver(stack, arrival, id);
+    arrival->seg = NULL; /* it ends here */
 }
 
 /* ---- ICMP errors ---- */
