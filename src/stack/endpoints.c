@@ -99,7 +99,6 @@ int estab_connect(estab_stack *stack, uint64_t now, estab_conn handle, const str
     if (error != 0) {
         conn->remote = before;
         conn->remote_port = port_before;
-        conn->local = conn->bound ? conn_bound_address(conn) : (struct ip_addr){{0}};
         if (conn->tcp.state == ESTAB_LISTEN) {
             conn_enter_table(stack, conn);
         }

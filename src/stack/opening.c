@@ -101,22 +101,35 @@ static int take_flow(struct estab_stack *stack, struct conn *conn, bool *displac
     return displace(stack, conn, id, after);
 }
 
+/*
+ * Where to and from where: the way, the local address and the local port. `after` is set where a TIME-WAIT
+ * record gave way.
+ */
+static int choose_flow(struct estab_stack *stack, struct conn *conn, bool *displaced, tcp_seq *after)
+{
+    int error = check_remote(conn);
+    if (error == 0) {
+        error = conn_find_path(stack, conn, stack->tcp.now);
+    }
+    return error == 0 ? take_flow(stack, conn, displaced, after) : error;
+}
+
 int conn_open_active(struct estab_stack *stack, struct conn *conn, enum tcp_event event)
 {
     uint64_t now = stack->tcp.now;
+    struct ip_addr local = conn->local;
+    bool listed = conn->in_table;
     bool displaced = false;
     tcp_seq after = seq_of(0);
-    int error = check_remote(conn);
-    if (error == 0) {
-        error = conn_find_path(stack, conn, now);
-    }
-    if (error == 0) {
-        error = take_flow(stack, conn, &displaced, &after);
-    }
+    conn_leave_table(stack, conn); /* its key is about to change */
+    int error = choose_flow(stack, conn, &displaced, &after);
     if (error != 0) {
+        conn->local = local;
+        if (listed) {
+            conn_enter_table(stack, conn);
+        }
         return error;
     }
-    conn_leave_table(stack, conn);
     struct open_facts facts = open_facts_of(stack, conn, now);
     if (displaced) {
         facts.iss = seq_add(after, 65537);
