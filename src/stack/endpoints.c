@@ -150,7 +150,6 @@ int estab_open_passive(estab_stack *stack, uint64_t now, estab_conn handle, cons
         return error;
     }
     conn->named_remote = named;
-    conn->single = true;
     conn_event(&conn->tcp, conn_context(stack, conn, now), EVENT_PASSIVE_OPEN);
     conn_enter_table(stack, conn);
     return 0;

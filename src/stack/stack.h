@@ -69,7 +69,6 @@ struct conn {
     bool bound : 1;
     bool reuse_address : 1;
     bool linger_abort : 1;
-    bool single : 1;       /* a passive OPEN of this very record */
     bool named_remote : 1; /* its passive OPEN named a remote */
     bool bound_any : 1;    /* bound to any address: the packet chose `local` */
     bool bound_any_v4 : 1;

@@ -267,12 +267,6 @@ uint32_t conn_send_room(const struct tcp_conn *c);
 bool conn_writable(const struct tcp_conn *c);
 uint32_t conn_ready(const struct tcp_conn *c);
 
-/* Whether the connection must be kept: its user has gone and nothing is left to do for the peer. */
-static inline bool conn_is_over(const struct tcp_conn *c)
-{
-    return c->state == ESTAB_CLOSED;
-}
-
 /* Every invariant; NULL = all hold, else the one that does not. */
 const char *conn_check(const struct tcp_conn *c, const struct pool *pool);
 
