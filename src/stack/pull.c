@@ -76,13 +76,20 @@ static uint64_t copy_text(struct conn *conn, const struct tcp_plan *plan, uint8_
     return sum;
 }
 
+/* Slices of text that the packet may refer to. */
+static unsigned slice_room(const struct estab_packet *packet)
+{
+    if (packet->slices == NULL) {
+        return 0;
+    }
+    return packet->slice_capacity < MAX_SLICES ? packet->slice_capacity : MAX_SLICES;
+}
+
 /* Lets the packet's slices point at the text, if it has room for all of them. */
 static bool refer_text(struct conn *conn, const struct tcp_plan *plan, struct estab_packet *packet)
 {
     struct slice slices[MAX_SLICES];
-    unsigned room = packet->slices == NULL                ? 0
-                    : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity
-                                                          : MAX_SLICES;
+    unsigned room = slice_room(packet);
     uint32_t length = plan->seg.text_length;
     if (length == 0 || room == 0) {
         return false;
@@ -167,9 +174,7 @@ static void build(struct estab_stack *stack, struct conn *conn, struct tcp_plan 
 /* Text that slices are sure to cover, wherever it begins in its first block. */
 static uint32_t text_to_refer(const struct estab_stack *stack, const struct estab_packet *packet)
 {
-    uint32_t slices = packet->slices == NULL                ? 0
-                      : packet->slice_capacity < MAX_SLICES ? packet->slice_capacity
-                                                            : MAX_SLICES;
+    uint32_t slices = slice_room(packet);
     return slices > 1 ? (slices - 1) * pool_payload(&stack->pool) : 0;
 }
 
