@@ -54,6 +54,11 @@ file(GLOB tool_parts CONFIGURE_DEPENDS tools/*.c)
 list(FILTER tool_parts EXCLUDE REGEX "/main\\.c$")
 if(tool_parts)
     estab_plain_library(estab_tool_plain ${tool_parts})
+    if(TARGET estab_script) #TEMP
+    estab_script_library(estab_script_plain ${outer_test_library} estab_plain)
+    set_target_properties(estab_script_plain PROPERTIES EXCLUDE_FROM_ALL ON)
+    target_link_libraries(estab_tool_plain PUBLIC estab_script_plain)
+    endif() #TEMP
     target_link_libraries(estab_tool_plain PUBLIC ${outer_test_library})
 endif()
 
@@ -62,6 +67,10 @@ function(estab_link_test target source)
     file(STRINGS ${source} names_tools REGEX "#include \"tools/")
     if(names_tools AND TARGET estab_tool_plain)
         target_link_libraries(${target} PRIVATE estab_tool_plain)
+    endif()
+    file(STRINGS ${source} names_oracle REGEX "#include \"matrix/oracle")
+    if(names_oracle)
+        target_link_libraries(${target} PRIVATE estab_oracle)
     endif()
     target_link_libraries(${target} PRIVATE ${support_library} ${outer_test_library} estab_plain estab_instrument)
 endfunction()
@@ -110,6 +119,25 @@ foreach(source IN LISTS fuzz_sources)
     list(APPEND test_programs ${target})
 endforeach()
 
+# ------------------------------------------------- matrix: the core against a second statement of RFC 9293 3.10.7
+file(GLOB oracle_sources CONFIGURE_DEPENDS tests/matrix/oracle*.c)
+file(GLOB matrix_sources CONFIGURE_DEPENDS tests/matrix/matrix*.c)
+add_library(estab_oracle STATIC ${oracle_sources})
+target_include_directories(estab_oracle PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/tests)
+target_link_libraries(estab_oracle PRIVATE estab_warnings estab_instrument)
+add_executable(estab_matrix ${matrix_sources})
+set_target_properties(estab_matrix PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+estab_test_defaults(estab_matrix)
+target_link_libraries(estab_matrix PRIVATE estab_oracle estab_plain estab_instrument)
+set(matrix_arguments --quick)
+if(test_slow)
+    set(matrix_arguments --stride 600)
+endif()
+add_test(NAME matrix.quick COMMAND estab_matrix ${matrix_arguments})
+set_tests_properties(matrix.quick PROPERTIES
+    LABELS matrix TIMEOUT ${test_timeout} ENVIRONMENT "${test_environment}")
+list(APPEND test_programs estab_matrix)
+
 add_custom_target(estab_test_programs DEPENDS ${test_programs})
 
 if(CMAKE_CROSSCOMPILING OR estab_instrumented)
@@ -154,6 +182,16 @@ if(TARGET estab_tool AND NOT CMAKE_CROSSCOMPILING)
             LABELS tool TIMEOUT 300 RUN_SERIAL ON SKIP_RETURN_CODE 77
             ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;ESTAB=$<TARGET_FILE:estab_tool>;ESTAB_BUILD=${PROJECT_BINARY_DIR}")
     endforeach()
+endif()
+
+# ---------------------------------------- packetdrill: the adapter, driven through every call as that program does it
+if(TARGET estab_packetdrill AND EXISTS ${PROJECT_SOURCE_DIR}/tests/packetdrill/host.c) #TEMP
+    add_executable(packetdrill_host tests/packetdrill/host.c)
+    set_target_properties(packetdrill_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    estab_test_defaults(packetdrill_host)
+    target_link_libraries(packetdrill_host PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+    add_test(NAME packetdrill.host COMMAND packetdrill_host $<TARGET_FILE:estab_packetdrill>)
+    set_tests_properties(packetdrill.host PROPERTIES LABELS packetdrill TIMEOUT 60)
 endif()
 
 # ----------------------------------------------------------- demo: the whole life of connections, with sanitizers too

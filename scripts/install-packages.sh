@@ -7,10 +7,10 @@
 # dpkg is left alone, with a line that says what is needed.
 set -eu
 
-build="cmake ninja-build gcc libc6-dev binutils"
+build="cmake ninja-build gcc libc6-dev binutils flex bison"
 demo="curl iproute2 netcat-openbsd procps python3"
 # A second compiler with its sanitizers, the tests' library, and the programs that the interop tests run against.
-test="$build $demo clang libclang-rt-dev libcmocka-dev pkg-config g++ nginx iperf3 tshark"
+test="$build $demo clang libclang-rt-dev libcmocka-dev pkg-config g++ nginx iperf3 tshark spin"
 # Big-endian: a cross compiler, an emulator, and the tests' library of that architecture.
 cross="gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static libcmocka-dev:s390x"
 lint="$build clang clang-tidy cppcheck"

@@ -14,8 +14,8 @@ cd "$(dirname "$0")/.." || exit 1
 
 legs=${*:-release clang asan s390x}
 jobs=${JOBS:-$(nproc)}
-core='^(unit|stack|rfc|replay)$'
-sanitized='^(unit|stack|rfc|replay|demo)$'
+core='^(unit|stack|rfc|replay|matrix)$'
+sanitized='^(unit|stack|rfc|replay|matrix|demo)$'
 summary=""
 failed=0
 
