@@ -186,7 +186,7 @@ ESTAB_API extern const struct estab_cc estab_cc_newreno;   /* RFC 5681, 6582 */
 
 struct estab_config {
     size_t size;                  /* sizeof(struct estab_config): lets the struct grow */
-    /* the only entropy (RFC 6528, 6056, 7323): 16 random bytes, another for each stack, never shown */
+    /* the only entropy (R6528-03, RFC 6056, 7323): 16 random bytes, another for each stack, never shown */
     uint8_t secret[16];
     const struct estab_family *ipv6;
     const struct estab_link *ethernet;
@@ -203,9 +203,9 @@ struct estab_config {
     uint32_t receive_buffer;
     uint32_t send_buffer;         /* bytes a connection may hold until they are acknowledged; 0 = 256 KiB */
 
-    /* 0 = 30 s (DEVIATION from 3.4.2's two minutes: as Linux); TIME-WAIT lasts twice this (MUST-13) */
+    /* 0 = 30 s (DEVIATION from RFC 9293 3.4.2: as Linux); TIME-WAIT lasts twice this (MUST-13) */
     uint64_t msl_ns;
-    uint64_t min_rto_ns;          /* 0 = 200 ms (DEVIATION from RFC 6298 2.4: 1 s) */
+    uint64_t min_rto_ns;          /* 0 = 200 ms (DEVIATION from R6298-04: 1 s) */
     uint64_t max_rto_ns;          /* 0 = 60 s (RFC 6298 2.5) */
     uint64_t initial_rto_ns;      /* 0 = 1 s (RFC 6298 2.1) */
     uint64_t delayed_ack_ns;      /* 0 = 40 ms; below 500 ms (MUST-40); ESTAB_OFF = acknowledge at once */
@@ -219,9 +219,9 @@ struct estab_config {
     /* unanswered probes before the connection is given up; 0 = 9 (MUST-29: at least 2) */
     uint32_t keep_count;
     uint32_t initial_window;      /* segments; 0 = 10 (RFC 6928) */
-    uint32_t challenge_acks;      /* per connection and second; 0 = 2 (RFC 5961 section 7) */
+    uint32_t challenge_acks;      /* per connection and second; 0 = 2 (R5961-13) */
     uint32_t replies_per_second;  /* RST and ICMP sent for no connection of ours; 0 = 1000 */
-    uint16_t port_low;            /* ephemeral ports (RFC 6056 3.2); 0 = 1024 */
+    uint16_t port_low;            /* ephemeral ports (RFC 6056 3.2); 0 = 1024 (R6056-01) */
     uint16_t port_high;           /* 0 = 65535 */
     uint8_t hop_limit;            /* 0 = 64 (MUST-49) */
     bool no_timestamps;           /* do not offer RFC 7323 timestamps */

@@ -1,5 +1,5 @@
 /*
- * The receive queue: in-order bytes and reassembly (RFC 9293 3.10.7.4, "segment text"; SHLD-31 asks to keep
+ * The receive queue: in-order bytes and reassembly (RFC 9293 3.10.7.4, F-INV-5; SHLD-31 asks to keep
  * what comes early; RFC 2018 sections 4 and 8 for what is reported of it and may be dropped again).
  *
  * The stream is cut into cells of one block's payload each, on the grid of the blocks that exist. A byte's

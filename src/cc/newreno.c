@@ -16,7 +16,7 @@ static uint32_t half_flight(const struct cc_sample *sample)
 static void newreno_init(uint64_t *private_words, struct cc_window *window)
 {
     private_words[0] = 0;
-    window->ssthresh = UINT32_MAX;
+    window->ssthresh = UINT32_MAX; /* R5681-08 */
 }
 
 static void newreno_on_ack(uint64_t *private_words, struct cc_window *window, const struct cc_sample *sample)
@@ -26,7 +26,7 @@ static void newreno_on_ack(uint64_t *private_words, struct cc_window *window, co
     }
     if (window->cwnd < window->ssthresh) {
         /*
-         * DEVIATION: RFC 5681 equation 2 allows one SMSS an ACK. Where segments and ACKs are merged one ACK
+         * DEVIATION from R5681-09 (equation 2), one SMSS an ACK. Where segments and ACKs are merged one ACK
          * stands for many, so that growth counts all the bytes acknowledged, as Linux does; it still no more
          * than doubles in a round trip.
          */
@@ -34,7 +34,7 @@ static void newreno_on_ack(uint64_t *private_words, struct cc_window *window, co
         window->cwnd += growth;
         return;
     }
-    private_words[0] += sample->acked;
+    private_words[0] += sample->acked; /* R5681-10 */
     if (private_words[0] >= window->cwnd) {
         private_words[0] -= window->cwnd;
         window->cwnd += sample->mss;
@@ -52,13 +52,15 @@ static void newreno_on_timeout(uint64_t *private_words, struct cc_window *window
 {
     private_words[0] = 0;
     window->ssthresh = half_flight(sample);
-    window->cwnd = sample->mss;
+    window->cwnd = sample->mss; /* R5681-12 */
 }
 
 static void newreno_on_recovered(uint64_t *private_words, struct cc_window *window,
                                  const struct cc_sample *sample)
 {
-    /* RFC 6582 3.2 step 3, first form: no burst after a window of which little is left in flight. */
+    /*
+     * RFC 6582 3.2 step 3, first form: no burst after a window of which little is left in flight (R6582-03).
+     */
     uint32_t flight = sample->flight > sample->mss ? sample->flight : sample->mss;
     private_words[0] = 0;
     window->cwnd = window->ssthresh < flight + sample->mss ? window->ssthresh : flight + sample->mss;

@@ -4,7 +4,7 @@
  * it is refused until its time is up; only exact duplicates are let pass. Nobody gets more than half of the
  * slots; who wants more loses his own oldest, and where all are taken the oldest of all goes (V-07, V-08).
  *
- * DEVIATION: 15 s instead of RFC 8200's 60 s, and no ICMP Time Exceeded when they are over: memory that an
+ * DEVIATION from RFC 8200 4.5: 15 s instead of 60 s, and no ICMP Time Exceeded when they are over: memory that an
  * attacker can hold for so long is worth more than a message to senders that hardly read it.
  * This file must not know interfaces or what the datagrams carry.
  */

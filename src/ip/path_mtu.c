@@ -64,7 +64,7 @@ static struct path_mtu *entry_for(struct ip_host *ip, uint64_t now, uint64_t has
 
 uint32_t ip_path_mtu_lower(struct ip_host *ip, uint64_t now, const struct ip_addr *destination, uint32_t mtu)
 {
-    uint32_t floor = ip_addr_is_v4(destination) ? IPV4_FLOOR : IPV6_MIN_MTU;
+    uint32_t floor = ip_addr_is_v4(destination) ? IPV4_FLOOR : IPV6_MIN_MTU; /* R5927-05 */
     uint32_t lowered = mtu < floor ? floor : mtu;
     uint32_t known = path_mtu_get(ip, now, destination);
     if (lowered >= known || lowered >= UINT16_MAX) {

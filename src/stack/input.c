@@ -196,6 +196,7 @@ static void path_too_big(struct estab_stack *stack, struct conn *conn, const str
     }
 }
 
+/* MUST-54, R5927-02 */
 static void icmp_arrives(struct estab_stack *stack, struct estab_packet *packet,
                          const struct ip_received *received)
 {

@@ -139,4 +139,5 @@ void listener_close(struct estab_stack *stack, struct conn *listener)
     }
     while (waiting_pop(stack, listener) != NULL) {
     }
+    conn_context(stack, listener, stack->tcp.now); /* what is traced next is the listener's again */
 }

@@ -72,6 +72,7 @@ static bool conflicts_with(const struct conn *conn, const struct conn *other, co
         return false;
     }
     bool waits = other->tcp.state == ESTAB_LISTEN || other->tcp.state == ESTAB_CLOSED;
+    /* MUST-42 */
     return waits ? !(conn->reuse_address && other->reuse_address && other->tcp.state != ESTAB_LISTEN)
                  : !conn->reuse_address;
 }
@@ -108,8 +109,8 @@ static bool is_free_for(const struct estab_stack *stack, const struct conn *conn
 }
 
 /*
- * Random picks first; when they fail the range is nearly full and searched from a random place on, so that
- * the last free port is found.
+ * R6056-04..06: random picks first; when they fail the range is nearly full and searched from a random place
+ * on, so that the last free port is found.
  */
 bool port_choose(struct estab_stack *stack, const struct conn *conn, struct flow_key *key)
 {

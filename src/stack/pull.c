@@ -34,7 +34,7 @@ void frame_finish(struct estab_stack *stack, struct estab_packet *packet, struct
     if (ip_interface(stack->ip, frame->path->interface)->checksum_offload) {
         leave_checksum(packet, header + 16, pseudo, at);
     } else {
-        checksum_put(header + 16, pseudo + frame->header_sum + frame->text_sum);
+        checksum_put(header + 16, pseudo + frame->header_sum + frame->text_sum); /* MUST-2 */
     }
     ip->payload_length = segment;
     ip_path_write(stack->ip, frame->path, ip, packet->data);
@@ -150,7 +150,7 @@ static void build(struct estab_stack *stack, struct conn *conn, struct tcp_plan 
         .ip.flow_label = conn->flow_label,
         .ip.protocol = IP_PROTOCOL_TCP,
         .ip.hop_limit = conn->hop_limit != 0 ? conn->hop_limit : stack->settings.hop_limit,
-        .ip.traffic_class = (uint8_t)(conn->dscp << 2),
+        .ip.traffic_class = (uint8_t)(conn->dscp << 2), /* MUST-48, SHLD-21, SHLD-22 */
         .ip.dont_fragment = true, /* R7323-40, RFC 1191 */
         .path = &conn->path,
         .text_length = plan->seg.text_length,

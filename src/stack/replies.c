@@ -47,7 +47,7 @@ void reply_reset(struct estab_stack *stack, const struct arrival *arrival)
     reply.state_before = arrival->packet->state_before;
     reply.state_after = arrival->packet->state_after;
     /*
-     * DEVIATION from RFC 7323 5.2: no timestamp in a RST from SYN-SENT. It is to clear an old connection of
+     * DEVIATION from R7323-31: no timestamp in a RST from SYN-SENT. It is to clear an old connection of
      * the peer (RFC 9293 3.5.2), and Linux applies PAWS to a RST for its TIME-WAIT: a TSval of 0 may be old.
      */
     reply.tcp.timestamps = reply.tcp.timestamps && reply.state_before != ESTAB_SYN_SENT;

@@ -47,6 +47,7 @@ static void unlink_record(struct estab_stack *stack, const struct time_wait *tw)
     }
 }
 
+/* DEVIATION from MUST-13: when all are in use the oldest gives way. */
 static uint32_t take_record(struct estab_stack *stack)
 {
     if (stack->time_wait_free == NONE && stack->time_wait_fresh == stack->settings.max_time_wait) {
@@ -165,9 +166,12 @@ static void restart(struct estab_stack *stack, uint32_t index)
 static void reuse(struct estab_stack *stack, uint32_t index, struct arrival *arrival)
 {
     struct conn *listener = listener_find(stack, &arrival->key);
-    if (listener == NULL) {
-        arrival->packet->reason = ESTAB_DROP_NO_CONNECTION;
-        reply_reset(stack, arrival);
+    if (listener == NULL) { /* in this state a SYN that opens nothing gets an ACK, never a RST (3.5.2) */
+        struct time_wait *tw = &stack->time_waits[index];
+        arrival->packet->reason = ESTAB_DROP_SYN_CHALLENGED;
+        if (tcp_time_wait_limited_ack(&tw->tcp, &stack->tcp) == TIME_WAIT_ACK) {
+            send_ack(stack, tw);
+        }
         return;
     }
     arrival->iss_after = stack->time_waits[index].tcp.snd_nxt;
@@ -198,6 +202,7 @@ void time_wait_segment(struct estab_stack *stack, uint32_t index, struct arrival
 
 bool time_waits_tick(struct estab_stack *stack, uint64_t now, unsigned max)
 {
+    /* F-TMO-3 */
     while (stack->time_wait_first != NONE && stack->time_waits[stack->time_wait_first].deadline_ns <= now) {
         if (max-- == 0) {
             return true;

@@ -5,18 +5,19 @@
 #include "tcp/recovery.h"
 #include "tcp/timers.h"
 
+/* F-ACK-7, REC-1 */
 void ack_take_window(struct tcp_conn *c, const struct tcp_segment *seg)
 {
     c->snd_wnd = ack_window(c, seg);
     c->snd_wl1 = seg->seq;
-    c->snd_wl2 = seg->ack;
+    c->snd_wl2 = (seg->flags & TCP_ACK) ? seg->ack : seq_of(0);
     if (c->snd_wnd > c->max_snd_wnd) {
         c->max_snd_wnd = c->snd_wnd;
     }
 }
 
 /*
- * RFC 7323 4.1: a sample from the echo, where the timed segment gave none; coarse, but right after
+ * R7323-16, R7323-24: a sample from the echo, where the timed segment gave none; coarse, but right after
  * retransmissions too.
  */
 static void sample_round_trip(struct tcp_conn *c, const struct tcp_context *ctx,
@@ -35,7 +36,7 @@ static void sample_round_trip(struct tcp_conn *c, const struct tcp_context *ctx,
     }
 }
 
-/* The initial window, of which a lost SYN leaves one segment (RFC 6928 2, R5681-06). */
+/* The initial window (R6928-01: DEVIATION from R5681-04), of which a lost SYN leaves one segment (R5681-06). */
 static uint32_t initial_window(const struct tcp_conn *c, const struct tcp_context *ctx)
 {
     uint32_t mss = conn_snd_mss(c);
@@ -56,7 +57,7 @@ void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
     c->rtt.handshake_done = true;
     ack_take_window(c, seg);
     struct cc_window window = {.cwnd = initial_window(c, ctx)};
-    c->cc->init(c->cc_private, &window);
+    c->cc->init(c->cc_private, &window); /* R5681-05 */
     c->cwnd = window.cwnd;
     c->ssthresh = window.ssthresh;
     (void)sampled;
@@ -75,6 +76,7 @@ void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
     tcp_timers_on_window(c, ctx);
 }
 
+/* F-ACK-4 */
 static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
     uint32_t acked = seq_diff(seg->ack, c->snd_una);
@@ -83,7 +85,7 @@ static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tc
     c->probing = false;
     tcp_seq upto = seq_min(seg->ack, c->snd.end);
     if (seq_gt(upto, c->snd.begin)) {
-        send_queue_drop(&c->snd, ctx->pool, upto);
+        send_queue_drop(&c->snd, ctx->pool, upto); /* R2018-08 */
     }
     sample_round_trip(c, ctx, seg);
     if (c->snd_urgent && seq_geq(c->snd_una, c->snd_up)) {
@@ -97,7 +99,7 @@ static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tc
     }
 }
 
-/* RFC 5681 2: the five marks of a duplicate. */
+/* RFC 5681 2: the five marks of a duplicate (R5681-14). */
 static bool is_duplicate_ack(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
     return seq_eq(seg->ack, c->snd_una) && conn_flight(c) > 0 && seg->text_length == 0 &&
@@ -121,7 +123,7 @@ static void take_newer_window(struct tcp_conn *c, struct tcp_context *ctx, const
 void ack_arrives(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
     if (seq_lt(seg->ack, c->snd_una)) {
-        return; /* old, but the rest of the segment may be new */
+        return; /* old, but the rest of the segment may be new, F-ACK-5 */
     }
     if (is_duplicate_ack(c, seg)) {
         recovery_on_duplicate_ack(c, ctx);

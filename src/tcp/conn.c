@@ -87,6 +87,7 @@ uint32_t conn_snd_mss(const struct tcp_conn *c)
     return mss - (c->timestamps ? 12u : 0u);
 }
 
+/* MAY-8, F-INV-6 */
 tcp_seq conn_rcv_edge(const struct tcp_conn *c)
 {
     uint32_t limit = c->window_scale || c->rcv_limit <= 65535 ? c->rcv_limit : 65535;
@@ -118,6 +119,7 @@ bool conn_window_update_due(const struct tcp_conn *c)
     return wnd < half || gain >= half;
 }
 
+/* F-INV-6 */
 uint32_t conn_send_room(const struct tcp_conn *c)
 {
     uint32_t queued = send_queue_length(&c->snd);

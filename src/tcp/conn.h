@@ -90,7 +90,7 @@ struct tcp_conn {
     tcp_seq last_ack_sent;
     tcp_seq snd_una;
     tcp_seq snd_nxt;         /* never moves back: what is sent again is recovery's */
-    uint32_t snd_wnd;
+    uint32_t snd_wnd; /* MUST-1, REC-1 */
     tcp_seq snd_wl1;
     tcp_seq snd_wl2;
     uint32_t max_snd_wnd;

@@ -21,8 +21,8 @@ tcp_seq guard_isn(const struct siphash_key *key, const struct flow_words *flow, 
 uint32_t guard_timestamp_offset(const struct siphash_key *key, const struct flow_words *flow);
 
 /*
- * Whether a challenge ACK, or an ACK that only an implausible segment without text provokes, may be sent now;
- * counts it.
+ * R5961-12, R5961-14: whether a challenge ACK, or an ACK that only an implausible segment without text
+ * provokes, may be sent now; counts it.
  */
 bool guard_allows_ack(struct tcp_conn *c, const struct tcp_context *ctx);
 

@@ -35,8 +35,11 @@ void tcp_icmp_error(struct tcp_conn *c, struct tcp_context *ctx, enum icmp_kind 
         conn_end(c, ctx, EVENT_ICMP_HARD, error_of(kind)); /* SHLD-26 */
         return;
     }
-    /* MUST-56. DEVIATION from SHLD-26 by RFC 5927 5.2: in synchronized states hard errors are soft too. */
-    c->soft_error = (int16_t)error_of(kind);
+    /*
+     * MUST-56, R5927-03. DEVIATION from SHLD-26 by RFC 5927 5.2: in synchronized states hard errors are soft
+     * too.
+     */
+    c->soft_error = (int16_t)error_of(kind); /* SHLD-25, U-1 */
     if (c->soft_errors) {
         c->events |= ESTAB_SOFT_ERROR;
     }
@@ -47,8 +50,10 @@ void tcp_path_mss_changed(struct tcp_conn *c, uint32_t path_mss)
     uint32_t floor = TCP_MIN_MSS;
     uint32_t mss = path_mss < floor ? floor : path_mss > UINT16_MAX ? UINT16_MAX : path_mss;
     bool smaller = mss < c->path_mss && mss < c->peer_mss;
+    uint32_t before = conn_snd_mss(c);
     c->path_mss = (uint16_t)mss;
     if (smaller) {
+        c->cwnd = (uint32_t)((uint64_t)c->cwnd * conn_snd_mss(c) / before); /* R5681-07 */
         recovery_on_path_change(c);
     }
 }

@@ -7,6 +7,16 @@
 #include "tcp/recovery.h"
 #include "tcp/timers.h"
 
+/* What a half-open connection of the same record, that a RST took back to LISTEN, has left behind. */
+static void forget_peer(struct tcp_conn *c)
+{
+    c->max_snd_wnd = 0;
+    c->rcv_mss = 0;
+    c->rcv_urgent = c->dsack = c->probing = false;
+    c->challenges = 0;
+    c->soft_error = 0;
+}
+
 static void begin(struct tcp_conn *c, struct tcp_context *ctx, const struct open_facts *facts)
 {
     c->iss = facts->iss;
@@ -17,6 +27,7 @@ static void begin(struct tcp_conn *c, struct tcp_context *ctx, const struct open
     c->adv_mss = facts->adv_mss;
     c->peer_mss = facts->path_mss;
     c->error = 0;
+    forget_peer(c);
     send_queue_rebase(&c->snd, ctx->pool, seq_add(facts->iss, 1));
     rtt_init(&c->rtt);
     recovery_init(c);
@@ -54,7 +65,7 @@ void open_accept_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct t
     open_take_syn(c, ctx, syn);
     conn_event(c, ctx, EVENT_RCV_SYN);
     ack_take_window(c, syn);
-    receive_text_of_syn(c, ctx, syn);
+    receive_text_of_syn(c, ctx, syn); /* DEVIATION from F-LISTEN-3: its FIN is left */
     ctx->counters->passive_opens++;
 }
 
@@ -66,7 +77,7 @@ void open_return_to_listen(struct tcp_conn *c, struct tcp_context *ctx)
     recv_queue_init(&c->rcv, seq_of(0));
     tcp_timers_stop(c);
     c->owed = 0;
-    c->closing = false;
+    c->closing = c->snd_urgent = false;
     c->rcv_fin_known = false;
     c->timestamps = c->sack = c->window_scale = false;
     c->snd_shift = c->rcv_shift = 0;

@@ -18,7 +18,7 @@ void options_take_syn(struct tcp_conn *c, const struct tcp_context *ctx, const s
 /* The shift that lets the receive buffer be announced. */
 uint8_t options_choose_shift(uint32_t rcv_limit);
 
-/* Our timestamp clock: milliseconds and this flow's offset (RFC 7323 5.4). */
+/* Our timestamp clock: milliseconds and this flow's offset (RFC 7323 5.4, R7323-23, R7323-38). */
 static inline uint32_t options_tsval(const struct tcp_conn *c, uint64_t now)
 {
     return (uint32_t)(now / 1000000) + c->ts_offset;

@@ -25,8 +25,8 @@ static tcp_seq edge_to_announce(const struct tcp_conn *c)
 }
 
 /*
- * The window field and the edge that it really announces: a shift may round down what is offered, but not
- * take back what was.
+ * R7323-10, R7323-11: the window field and the edge that it really announces: a shift may round down what is
+ * offered, but not take back what was.
  */
 static uint16_t window_field(const struct tcp_conn *c, bool syn, tcp_seq *edge)
 {
@@ -65,7 +65,7 @@ static void add_text(const struct tcp_conn *c, struct tcp_plan *plan, uint32_t l
 {
     plan->seg.text_length = length;
     plan->segment_size = full;
-    if (length > 0 && seq_eq(seq_add(plan->seg.seq, length), c->snd.end)) {
+    if (length > 0 && seq_eq(seq_add(plan->seg.seq, length), c->snd.end)) { /* SHLD-27 */
         plan->seg.flags |= TCP_PSH; /* MUST-61 */
     }
 }
@@ -119,8 +119,8 @@ static bool decide_again(const struct tcp_conn *c, const struct tcp_context *ctx
 /* ---- new data and FIN ---- */
 
 /*
- * RFC 9293 3.8.6.2.1 with Nagle's rule (3.7.4): whether less than a full segment may go. `rest`: it is all
- * there is.
+ * MUST-38, SHLD-7, MUST-60, MAY-16: RFC 9293 3.8.6.2.1 with Nagle's rule (3.7.4): whether less than a full
+ * segment may go. `rest`: it is all there is.
  */
 static bool small_may_go(const struct tcp_conn *c, uint32_t length, bool rest)
 {
@@ -144,7 +144,10 @@ static uint32_t window_room(const struct tcp_conn *c)
     return c->snd_wnd > flight ? c->snd_wnd - flight : 0; /* MUST-34: it may be negative */
 }
 
-/* How much text may go now: full segments, or less where small_may_go(). */
+/*
+ * How much text may go now: full segments, or less where small_may_go() (MUST-16, SHLD-15, SHLD-28,
+ * R7323-12, R5681-01).
+ */
 static uint32_t new_text(const struct tcp_conn *c, uint32_t full, uint32_t gso_max)
 {
     uint32_t unsent = conn_unsent(c);
@@ -297,7 +300,7 @@ static void sent_new(struct tcp_conn *c, struct tcp_context *ctx, const struct t
         c->probing = true;
         return;
     }
-    c->cwnd_limited = recovery_room(c) < conn_snd_mss(c);
+    c->cwnd_limited = recovery_room(c) < conn_snd_mss(c); /* R5681-01 */
     rtt_start(&c->rtt, c->snd_nxt, ctx->now);
     tcp_timers_on_sent(c, ctx);
 }
@@ -323,7 +326,9 @@ void tcp_output_sent(struct tcp_conn *c, struct tcp_context *ctx, const struct t
     uint32_t space = tcp_segment_len(&plan->seg);
     bool merged = length > plan->segment_size && plan->segment_size > 0;
     c->segments_sent += merged ? (length + plan->segment_size - 1) / plan->segment_size : 1;
-    c->last_sent = conn_clock(ctx->now);
+    if (space > 0) {
+        c->last_sent = conn_clock(ctx->now); /* R5681-20: bare ACKs keep no window */
+    }
     if (plan->seg.flags & TCP_ACK) {
         sent_ack(c, plan);
     }

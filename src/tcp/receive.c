@@ -5,7 +5,7 @@
 
 void receive_owe_ack(struct tcp_conn *c, enum estab_reason reason)
 {
-    if (!(c->owed & OWED_ACK)) {
+    if (!(c->owed & OWED_ACK)) { /* MUST-58, MUST-59 */
         c->owed |= OWED_ACK;
         c->ack_reason = (uint8_t)reason;
     }
@@ -20,6 +20,7 @@ void receive_note_duplicate(struct tcp_conn *c, tcp_seq left, tcp_seq right)
     }
 }
 
+/* MUST-30, U-1 */
 void receive_urgent(struct tcp_conn *c, const struct tcp_segment *seg)
 {
     if (!(seg->flags & TCP_URG) || !state_can_receive(c->state)) {
@@ -34,7 +35,7 @@ void receive_urgent(struct tcp_conn *c, const struct tcp_segment *seg)
     c->events |= ESTAB_URGENT_MARK;
 }
 
-/* RFC 5681 4.2, SHLD-19: at once for every second full segment, else within the delay. */
+/* RFC 5681 4.2, SHLD-19: at once for every second full segment, else within the delay (R5681-21). */
 static void owe_ack_for_text(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
     uint32_t size = seg->merged_size != 0 ? seg->merged_size : seg->text_length;
@@ -51,7 +52,7 @@ static void owe_ack_for_text(struct tcp_conn *c, struct tcp_context *ctx, const 
     }
 }
 
-/* RCV.NXT follows the queue: counts, owes the ACK, tells the user. */
+/* RCV.NXT follows the queue: counts, owes the ACK, tells the user (F-TXT-1). */
 static void receive_advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
     uint32_t added = seq_diff(c->rcv.end, c->rcv_nxt);
@@ -84,7 +85,7 @@ enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const 
     if (!state_can_receive(c->state)) {
         return ESTAB_DROP_TEXT_AFTER_CLOSE; /* F-TXT-2: the peer has sent its FIN */
     }
-    bool filled = recv_queue_has_ahead(&c->rcv);
+    bool filled = recv_queue_has_ahead(&c->rcv) || c->rcv_fin_known;
     enum recv_verdict verdict = insert(c, ctx, seg);
     if (!seq_eq(c->rcv.end, c->rcv_nxt)) {
         receive_advance(c, ctx, seg);
@@ -95,7 +96,7 @@ enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const 
         }
         return ESTAB_DROP_NONE;
     }
-    receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* F-SEQ-8 */
+    receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* F-SEQ-8, R5681-13 */
     if (verdict == RECV_AHEAD) {
         ctx->counters->out_of_order++;
         return ESTAB_DROP_NONE;
@@ -104,7 +105,7 @@ enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const 
         receive_note_duplicate(c, seg->seq, seq_add(seg->seq, seg->text_length));
         return ESTAB_DROP_DUPLICATE_TEXT;
     }
-    ctx->counters->no_memory++;
+    ctx->counters->no_memory++; /* DEVIATION from R2018-09: what is not kept is not reported */
     return ESTAB_DROP_NO_MEMORY;
 }
 
@@ -142,7 +143,7 @@ void receive_fin(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_s
     recv_queue_shed_ahead(&c->rcv, ctx->pool);
     c->events |= ESTAB_PEER_CLOSED | ESTAB_READABLE;
     receive_owe_ack(c, ESTAB_REASON_ACK);
-    conn_event(c, ctx, EVENT_RCV_FIN);
+    conn_event(c, ctx, EVENT_RCV_FIN); /* F-FIN-2, F-FIN-3, F-FIN-4, F-FIN-5, F-FIN-6 */
 }
 
 void receive_text_of_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)

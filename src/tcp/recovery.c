@@ -32,7 +32,8 @@ static void take_window(struct tcp_conn *c, const struct cc_window *window)
 
 void recovery_init(struct tcp_conn *c)
 {
-    c->recovery = (struct tcp_recovery){.recover = c->iss, .phase = RECOVERY_OPEN}; /* RFC 6582 3.2 (1) */
+    /* RFC 6582 3.2 (1), R6582-01 */
+    c->recovery = (struct tcp_recovery){.recover = c->iss, .phase = RECOVERY_OPEN};
     scoreboard_reset(&c->scoreboard);
 }
 
@@ -41,14 +42,17 @@ static void finish(struct tcp_conn *c, struct tcp_context *ctx, uint32_t acked, 
     if (c->recovery.phase == RECOVERY_FAST) {
         struct cc_window window = window_of(c);
         struct cc_sample sample = sample_of(c, ctx, acked, flight - acked);
-        c->cc->on_recovered(c->cc_private, &window, &sample);
+        c->cc->on_recovered(c->cc_private, &window, &sample); /* R5681-19 */
         take_window(c, &window);
     }
     c->recovery.phase = RECOVERY_OPEN;
     c->recovery.front_due = false;
 }
 
-/* RFC 6582 3.2 (3): a partial ACK sends the next hole and deflates the window by what it acknowledged. */
+/*
+ * RFC 6582 3.2 (3): a partial ACK sends the next hole and deflates the window by what it acknowledged
+ * (R6582-04).
+ */
 static void partial_ack(struct tcp_conn *c, uint32_t acked)
 {
     uint32_t mss = conn_snd_mss(c);
@@ -71,7 +75,6 @@ void recovery_on_ack(struct tcp_conn *c, struct tcp_context *ctx, uint32_t acked
     }
     if (recovery->phase == RECOVERY_FAST) {
         partial_ack(c, acked);
-        recovery->partial_seen = true;
         return;
     }
     if (recovery->phase != RECOVERY_OPEN && seq_lt(recovery->rexmit_nxt, c->snd_una)) {
@@ -84,11 +87,15 @@ void recovery_on_ack(struct tcp_conn *c, struct tcp_context *ctx, uint32_t acked
     take_window(c, &window);
 }
 
-/* RFC 5681 3.2 and RFC 6582 3.2 (2): the third duplicate, unless this loss was answered already. */
+/*
+ * RFC 5681 3.2 and RFC 6582 3.2 (2): the third duplicate, unless this loss was answered already (R6582-02,
+ * R5681-17).
+ */
 static void enter_fast_recovery(struct tcp_conn *c, struct tcp_context *ctx)
 {
     struct cc_window window = window_of(c);
-    struct cc_sample sample = sample_of(c, ctx, 0, conn_flight(c));
+    uint32_t flight = conn_flight(c) < c->cwnd ? conn_flight(c) : c->cwnd; /* the rest is RFC 3042's */
+    struct cc_sample sample = sample_of(c, ctx, 0, flight);
     c->cc->on_loss(c->cc_private, &window, &sample);
     window.cwnd = window.ssthresh + 3 * sample.mss;
     take_window(c, &window);
@@ -120,14 +127,18 @@ void recovery_on_timeout(struct tcp_conn *c, struct tcp_context *ctx)
     uint32_t mss = conn_snd_mss(c);
     if (c->retransmits == 1) { /* R5681-11: only the first timeout of a segment halves */
         struct cc_window window = window_of(c);
-        struct cc_sample sample = sample_of(c, ctx, 0, conn_flight(c));
+        uint32_t flight = conn_flight(c);
+        if (c->recovery.phase == RECOVERY_FAST && c->ssthresh < flight) {
+            flight = c->ssthresh; /* R5681-23: what was sent again is lost too */
+        }
+        struct cc_sample sample = sample_of(c, ctx, 0, flight);
         c->cc->on_timeout(c->cc_private, &window, &sample);
         take_window(c, &window);
     } else {
         c->cwnd = mss;
     }
     c->recovery.phase = RECOVERY_LOSS;
-    c->recovery.recover = c->snd_nxt; /* RFC 6582 3.2 (4) */
+    c->recovery.recover = c->snd_nxt; /* RFC 6582 3.2 (4), R6582-05 */
     c->recovery.rexmit_nxt = c->snd_una;
     c->recovery.front_due = false;
     scoreboard_reset(&c->scoreboard);
@@ -163,7 +174,7 @@ struct recovery_range recovery_next(const struct tcp_conn *c, uint32_t mss)
     struct recovery_range range = {.from = c->snd_una, .reason = ESTAB_REASON_RETRANSMIT_FAST};
     tcp_seq limit = c->snd_nxt;
     if (recovery->phase == RECOVERY_LOSS || recovery->phase == RECOVERY_PROBED) {
-        range.from = recovery->rexmit_nxt;
+        range.from = recovery->rexmit_nxt; /* R2018-07 */
         range.reason = ESTAB_REASON_RETRANSMIT_TIMEOUT;
         limit = recovery->recover;
     } else if (!recovery->front_due) {
@@ -181,6 +192,7 @@ struct recovery_range recovery_next(const struct tcp_conn *c, uint32_t mss)
     return range;
 }
 
+/* R6298-06 */
 void recovery_on_sent_again(struct tcp_conn *c, tcp_seq from, uint32_t length)
 {
     rtt_cancel(&c->rtt);
@@ -199,7 +211,8 @@ uint32_t recovery_room(const struct tcp_conn *c)
             return 0; /* old data first */
         }
     } else if (c->recovery.phase == RECOVERY_OPEN && c->scoreboard.dup_acks > 0) {
-        cwnd += scoreboard_limited_transmit(&c->scoreboard) * conn_snd_mss(c); /* RFC 3042 */
+        /* RFC 3042, R3042-01, R5681-15 */
+        cwnd += scoreboard_limited_transmit(&c->scoreboard) * conn_snd_mss(c);
     }
     return flight < cwnd ? cwnd - flight : 0;
 }

@@ -32,10 +32,10 @@ static struct step end_with_reset(enum estab_drop drop)
     return (struct step){.stop = true, .verdict = {.drop = drop, .reset = true}};
 }
 
-/* RFC 5961: an ACK that makes an honest peer show itself, limited in rate. */
+/* RFC 5961: an ACK that makes an honest peer show itself, limited in rate; one that is owed anyway is not. */
 static void challenge(struct tcp_conn *c, struct tcp_context *ctx, enum estab_reason reason)
 {
-    if (guard_allows_ack(c, ctx)) {
+    if (!(c->owed & OWED_ACK) && guard_allows_ack(c, ctx)) {
         receive_owe_ack(c, reason);
         ctx->counters->challenge_acks += reason == ESTAB_REASON_ACK_CHALLENGE;
     }
@@ -46,7 +46,7 @@ static void challenge(struct tcp_conn *c, struct tcp_context *ctx, enum estab_re
 bool tcp_reset_for(const struct tcp_segment *seg, struct tcp_reply *reply)
 {
     if (seg->flags & TCP_RST) {
-        return false; /* F-CLOSED-1 */
+        return false; /* F-CLOSED-1, F-INV-1 */
     }
     *reply = (struct tcp_reply){.reason = ESTAB_REASON_RESET_REFUSE};
     if (seg->flags & TCP_ACK) {
@@ -69,7 +69,7 @@ void tcp_reset_of(const struct tcp_conn *c, uint64_t now, struct tcp_reply *repl
         .seq = c->snd_nxt,
         .ack = c->rcv_nxt,
         .flags = TCP_RST | TCP_ACK,
-        .timestamps = c->timestamps, /* R7323-32 */
+        .timestamps = c->timestamps, /* R7323-32, R7323-19 */
         .tsval = options_tsval(c, now),
         .tsecr = c->ts_recent,
         .reason = ESTAB_REASON_RESET_ABORT,
@@ -100,6 +100,7 @@ static struct step syn_sent_ack(struct tcp_conn *c, const struct tcp_segment *se
     if (!(seg->flags & TCP_ACK)) {
         return go_on;
     }
+    /* F-SYNSENT-8 */
     bool acceptable = seq_between(seq_add(c->iss, 1), seg->ack, c->snd_nxt) && conn_syn_sent(c);
     if (acceptable) {
         return go_on;
@@ -148,7 +149,7 @@ static struct step syn_sent_syn(struct tcp_conn *c, struct tcp_context *ctx, con
 /* R7323-35: PAWS comes before the sequence check, for all but RST (R7323-33). */
 static struct step check_timestamp(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
-    if (!c->timestamps || (seg->flags & TCP_RST)) {
+    if (!c->timestamps || (seg->flags & TCP_RST)) { /* R7323-22, R7323-33, R7323-37 */
         return go_on;
     }
     if (!seg->options.has_timestamps) {
@@ -166,8 +167,8 @@ static struct step check_timestamp(struct tcp_conn *c, struct tcp_context *ctx, 
 }
 
 /*
- * F-SEQ-1 to F-SEQ-4. With a closed window what stands at its edge is let through for its RST, URG and ACK
- * (MUST-66, U-13).
+ * F-SEQ-1..4. With a closed window what stands at its edge is let through for its RST, URG and ACK (MUST-66,
+ * U-13).
  */
 static bool acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
@@ -177,7 +178,7 @@ static bool acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
         return true;
     }
     if (length == 0) {
-        return seq_in_window(seg->seq, c->rcv_nxt, window);
+        return seq_in_window(seg->seq, c->rcv_nxt, window); /* F-SEQ-2 */
     }
     return seq_in_window(seg->seq, c->rcv_nxt, window) ||
            seq_in_window(seq_add(seg->seq, length - 1), c->rcv_nxt, window);
@@ -185,11 +186,11 @@ static bool acceptable(const struct tcp_conn *c, const struct tcp_segment *seg)
 
 /*
  * F-SEQ-7: only what is new and within the window is processed further. A SYN is not trimmed: its step
- * refuses the whole segment.
+ * refuses the whole segment. Nor is a RST: it counts at the SEQ it was sent with.
  */
 static void trim(struct tcp_conn *c, struct tcp_segment *seg)
 {
-    if (seg->flags & TCP_SYN) {
+    if (seg->flags & (TCP_SYN | TCP_RST)) {
         return;
     }
     if (seq_lt(seg->seq, c->rcv_nxt)) {
@@ -218,6 +219,17 @@ static bool completes_simultaneous_open(const struct tcp_conn *c, const struct t
            seq_eq(seg->seq, c->irs) && seq_between(seq_add(c->snd_una, 1), seg->ack, c->snd_nxt);
 }
 
+/* F-SYN-2, RFC 5961 4.2. DEVIATION from F-SYN-1: the same SYN again is answered, and no other ends LISTEN. */
+static struct step refuse_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
+{
+    if (c->state == ESTAB_SYN_RECEIVED && seq_eq(seg->seq, c->irs) && !(seg->flags & TCP_ACK)) {
+        c->owed |= OWED_SYN; /* the peer did not get our SYN,ACK */
+        return end_with(ESTAB_DROP_NONE);
+    }
+    challenge(c, ctx, ESTAB_REASON_ACK_CHALLENGE);
+    return end_with(ESTAB_DROP_SYN_CHALLENGED);
+}
+
 static struct step check_sequence(struct tcp_conn *c, struct tcp_context *ctx, struct tcp_segment *seg)
 {
     if (acceptable(c, seg)) {
@@ -228,18 +240,10 @@ static struct step check_sequence(struct tcp_conn *c, struct tcp_context *ctx, s
         return end_with(ESTAB_DROP_RST_WINDOW); /* F-SEQ-6, F-RST-1 */
     }
     if (completes_simultaneous_open(c, seg)) { /* MUST-10 */
-        seg->seq = seq_add(seg->seq, 1);
-        seg->flags &= (uint16_t)~TCP_SYN;
-        trim(c, seg);
         return go_on;
     }
     if (seg->flags & TCP_SYN) {
-        if (c->state == ESTAB_SYN_RECEIVED && seq_eq(seg->seq, c->irs) && !(seg->flags & TCP_ACK)) {
-            c->owed |= OWED_SYN; /* F-SYN-1: the peer did not get our SYN,ACK */
-            return end_with(ESTAB_DROP_NONE);
-        }
-        challenge(c, ctx, ESTAB_REASON_ACK_CHALLENGE); /* F-SYN-2 */
-        return end_with(ESTAB_DROP_SYN_CHALLENGED);
+        return refuse_syn(c, ctx, seg);
     }
     if (seg->text_length > 0) {
         tcp_seq end = seq_add(seg->seq, seg->text_length);
@@ -259,6 +263,9 @@ static struct step check_rst(struct tcp_conn *c, struct tcp_context *ctx, const 
 {
     if (!(seg->flags & TCP_RST)) {
         return go_on;
+    }
+    if (seq_lt(seg->seq, c->rcv_nxt)) { /* only its text reaches into the window */
+        return end_with(ESTAB_DROP_RST_WINDOW);
     }
     if (!seq_eq(seg->seq, c->rcv_nxt)) { /* F-RST-2, RFC 5961 3.2 */
         challenge(c, ctx, ESTAB_REASON_ACK_CHALLENGE);
@@ -283,11 +290,10 @@ static struct step check_rst(struct tcp_conn *c, struct tcp_context *ctx, const 
 
 static struct step check_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
-    if (!(seg->flags & TCP_SYN)) {
+    if (!(seg->flags & TCP_SYN) || completes_simultaneous_open(c, seg)) {
         return go_on;
     }
-    challenge(c, ctx, ESTAB_REASON_ACK_CHALLENGE); /* F-SYN-1, F-SYN-2, RFC 5961 4.2 */
-    return end_with(ESTAB_DROP_SYN_CHALLENGED);
+    return refuse_syn(c, ctx, seg);
 }
 
 /* ---- fifth: ACK ---- */
@@ -345,7 +351,7 @@ static struct step check_ack(struct tcp_conn *c, struct tcp_context *ctx, const 
     } else {
         ack_arrives(c, ctx, seg);
     }
-    return check_ack_of_fin(c, ctx);
+    return go_on;
 }
 
 /* ---- sixth to eighth: URG, text, FIN ---- */
@@ -366,6 +372,19 @@ static struct tcp_verdict finish(struct tcp_conn *c, struct tcp_context *ctx, co
     return (struct tcp_verdict){.drop = drop};
 }
 
+/* The text and FIN of a SYN,ACK stand behind its SYN, which is done with. */
+static void pass_syn(struct tcp_conn *c, struct tcp_segment *seg)
+{
+    bool text = seg->text_length > 0;
+    seg->seq = seq_add(seg->seq, 1);
+    seg->flags &= (uint16_t)~TCP_SYN;
+    trim(c, seg);
+    if (text && seg->text_length == 0) {
+        receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* all of it came with the SYN before */
+    }
+}
+
+/* F-FIN-1 */
 static struct step syn_sent_steps(struct tcp_conn *c, struct tcp_context *ctx, struct tcp_segment *seg)
 {
     struct step step = syn_sent_ack(c, seg);
@@ -375,15 +394,14 @@ static struct step syn_sent_steps(struct tcp_conn *c, struct tcp_context *ctx, s
     if (!step.stop) {
         step = syn_sent_syn(c, ctx, seg);
     }
-    if (!step.stop) { /* the text and FIN of a SYN,ACK stand behind its SYN */
-        seg->seq = seq_add(seg->seq, 1);
-        seg->flags &= (uint16_t)~TCP_SYN;
-        trim(c, seg);
+    if (!step.stop) {
+        pass_syn(c, seg);
     }
     return step;
 }
 
-static struct step steps(struct tcp_conn *c, struct tcp_context *ctx, struct tcp_segment *seg)
+static struct step steps(struct tcp_conn *c, struct tcp_context *ctx, struct tcp_segment *seg,
+                         const struct tcp_segment *untrimmed)
 {
     struct step step = check_timestamp(c, ctx, seg);
     if (!step.stop) {
@@ -397,6 +415,15 @@ static struct step steps(struct tcp_conn *c, struct tcp_context *ctx, struct tcp
     }
     if (!step.stop) {
         step = check_ack(c, ctx, seg);
+    }
+    if (!step.stop && c->timestamps) {
+        options_update_ts_recent(c, ctx, untrimmed); /* not before its ACK was believed (V-28) */
+    }
+    if (!step.stop) {
+        step = check_ack_of_fin(c, ctx);
+    }
+    if (!step.stop && (seg->flags & TCP_SYN)) {
+        pass_syn(c, seg);
     }
     return step;
 }
@@ -434,13 +461,11 @@ struct tcp_verdict tcp_segment_arrives(struct tcp_conn *c, struct tcp_context *c
     }
     struct tcp_segment seg = *segment;
     uint8_t owed = c->owed;
-    struct step step = c->state == ESTAB_SYN_SENT ? syn_sent_steps(c, ctx, &seg) : steps(c, ctx, &seg);
+    struct step step = c->state == ESTAB_SYN_SENT ? syn_sent_steps(c, ctx, &seg)
+                                                    : steps(c, ctx, &seg, segment);
     if (step.stop) {
         c->owed = step.verdict.reset ? owed : c->owed; /* one answer to one segment (F-INV-3) */
         return step.verdict;
-    }
-    if (c->timestamps && seg.options.has_timestamps) {
-        options_update_ts_recent(c, ctx, segment); /* not before its ACK was believed (V-28) */
     }
     return finish(c, ctx, &seg, segment);
 }

@@ -15,10 +15,13 @@ void tcp_time_wait_enter(struct tcp_time_wait *tw, const struct tcp_conn *c)
     state_hand_over(&tw->state, c->state);
 }
 
-/* RFC 6191 section 2, both of its cases (old incarnation with and without timestamps). */
+/*
+ * RFC 6191 section 2, both of its cases, the old incarnation with and without timestamps (R6191-01..06,
+ * MAY-2, SHLD-4).
+ */
 static bool may_reuse(const struct tcp_time_wait *tw, const struct tcp_segment *syn)
 {
-    bool beyond = seq_gt(syn->seq, tw->rcv_nxt);
+    bool beyond = seq_diff(syn->seq, tw->rcv_nxt) - 1 < 0x7fffffff; /* half the circle away is not */
     if (!syn->options.has_timestamps) {
         return beyond;
     }
@@ -29,7 +32,8 @@ static bool may_reuse(const struct tcp_time_wait *tw, const struct tcp_segment *
     return newer > 0 || (newer == 0 && beyond);
 }
 
-static enum time_wait_answer limited_ack(struct tcp_time_wait *tw, const struct tcp_context *ctx)
+enum time_wait_answer tcp_time_wait_limited_ack(struct tcp_time_wait *tw,
+                                                const struct tcp_context *ctx)
 {
     uint8_t second = (uint8_t)(ctx->now / 1000000000);
     if (second != tw->challenge_s) {
@@ -50,17 +54,25 @@ static bool is_fin_again(const struct tcp_time_wait *tw, const struct tcp_segmen
            seq_eq(seq_add(seg->seq, tcp_segment_len(seg)), tw->rcv_nxt);
 }
 
+/* A segment in order with a newer timestamp (R7323-29): RFC 6191 will judge a SYN by it. */
+static void take_timestamp(struct tcp_time_wait *tw, const struct tcp_segment *seg)
+{
+    if (tw->timestamps) {
+        tw->ts_recent = seg->options.tsval;
+    }
+}
+
 enum time_wait_answer tcp_time_wait_segment(struct tcp_time_wait *tw, const struct tcp_context *ctx,
                                             const struct tcp_segment *seg, enum estab_drop *drop)
 {
     *drop = ESTAB_DROP_TIME_WAIT;
     if (seg->flags & TCP_RST) {
-        return TIME_WAIT_IGNORE; /* RFC 1337 3, F1 */
+        return TIME_WAIT_IGNORE; /* DEVIATION from F-RST-6: RFC 1337 3, R1337-01 */
     }
-    if (seg->flags & TCP_SYN) { /* F-SEQ-9: before the sequence check */
+    if (seg->flags & TCP_SYN) { /* F-SEQ-9: before the sequence check. DEVIATION from R6191-04: an answer */
         bool reuse = !(seg->flags & TCP_ACK) && may_reuse(tw, seg);
         *drop = reuse ? ESTAB_DROP_NONE : ESTAB_DROP_SYN_CHALLENGED;
-        return reuse ? TIME_WAIT_REUSE : limited_ack(tw, ctx);
+        return reuse ? TIME_WAIT_REUSE : tcp_time_wait_limited_ack(tw, ctx);
     }
     if (tw->timestamps && !seg->options.has_timestamps) {
         *drop = ESTAB_DROP_NO_TIMESTAMP;
@@ -68,7 +80,7 @@ enum time_wait_answer tcp_time_wait_segment(struct tcp_time_wait *tw, const stru
     }
     if (tw->timestamps && (int32_t)(seg->options.tsval - tw->ts_recent) < 0) {
         *drop = ESTAB_DROP_PAWS;
-        return limited_ack(tw, ctx);
+        return tcp_time_wait_limited_ack(tw, ctx);
     }
     if (is_fin_again(tw, seg)) {
         *drop = ESTAB_DROP_NONE;
@@ -76,12 +88,13 @@ enum time_wait_answer tcp_time_wait_segment(struct tcp_time_wait *tw, const stru
     }
     if (!seq_eq(seg->seq, tw->rcv_nxt)) {
         *drop = ESTAB_DROP_SEQUENCE;
-        return limited_ack(tw, ctx);
+        return tcp_time_wait_limited_ack(tw, ctx);
     }
     if (!(seg->flags & TCP_ACK) || !seq_eq(seg->ack, tw->snd_nxt)) {
         *drop = (seg->flags & TCP_ACK) ? ESTAB_DROP_ACK_RANGE : ESTAB_DROP_ACK_MISSING;
-        return (seg->flags & TCP_ACK) ? limited_ack(tw, ctx) : TIME_WAIT_IGNORE;
+        return (seg->flags & TCP_ACK) ? tcp_time_wait_limited_ack(tw, ctx) : TIME_WAIT_IGNORE;
     }
+    take_timestamp(tw, seg);
     return TIME_WAIT_IGNORE; /* F-TXT-2, F-URG-2 */
 }
 

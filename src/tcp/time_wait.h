@@ -35,6 +35,9 @@ void tcp_time_wait_enter(struct tcp_time_wait *tw, const struct tcp_conn *c);
 enum time_wait_answer tcp_time_wait_segment(struct tcp_time_wait *tw, const struct tcp_context *ctx,
                                             const struct tcp_segment *seg, enum estab_drop *drop);
 
+/* ACK within the limit of the second, or IGNORE. */
+enum time_wait_answer tcp_time_wait_limited_ack(struct tcp_time_wait *tw, const struct tcp_context *ctx);
+
 void tcp_time_wait_ack(const struct tcp_time_wait *tw, uint64_t now, struct tcp_reply *reply);
 
 #endif

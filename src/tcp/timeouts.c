@@ -24,6 +24,7 @@ static bool take(struct tcp_conn *c, const struct tcp_context *ctx, enum estab_t
     return true;
 }
 
+/* MUST-19, MUST-20, MUST-22 */
 static void retransmission_timeout(struct tcp_conn *c, struct tcp_context *ctx)
 {
     ctx->counters->timeouts_retransmit++;
@@ -32,7 +33,7 @@ static void retransmission_timeout(struct tcp_conn *c, struct tcp_context *ctx)
         c->owed |= OWED_SYN;
         c->rtt.syn_lost = true; /* RFC 6298 5.7 */
     } else {
-        recovery_on_timeout(c, ctx);
+        recovery_on_timeout(c, ctx); /* R5681-12 */
     }
     if (c->retransmits == R1 && c->soft_errors) {
         c->soft_error = -ESTAB_ETIMEDOUT;
@@ -41,7 +42,7 @@ static void retransmission_timeout(struct tcp_conn *c, struct tcp_context *ctx)
     tcp_timers_on_retransmit(c, ctx);
 }
 
-/* A closed window is probed; what was only held back goes now, silly or not. */
+/* A closed window is probed; what was only held back goes now, silly or not (MUST-35, MUST-36). */
 static void persist_timeout(struct tcp_conn *c, struct tcp_context *ctx)
 {
     uint32_t flight = conn_flight(c);
@@ -64,7 +65,7 @@ static void delayed_ack_timeout(struct tcp_conn *c)
 }
 
 /*
- * RFC 9293 3.8.4: only an idle connection is probed (MUST-26), and several probes must go unanswered
+ * RFC 9293 3.8.4, MAY-5: only an idle connection is probed (MUST-26), and several probes must go unanswered
  * (MUST-29).
  */
 static bool keepalive_timeout(struct tcp_conn *c, struct tcp_context *ctx)

@@ -84,7 +84,7 @@ void tcp_timers_on_sent(struct tcp_conn *c, const struct tcp_context *ctx)
         stop(c, ESTAB_TIMER_PERSIST);
     }
     if (!tcp_timer_runs(c, ESTAB_TIMER_RETRANSMIT) && !tcp_timer_runs(c, ESTAB_TIMER_PERSIST)) {
-        set(c, ESTAB_TIMER_RETRANSMIT, ctx->now + rto(c, ctx)); /* RFC 6298 5.1 */
+        set(c, ESTAB_TIMER_RETRANSMIT, ctx->now + rto(c, ctx)); /* RFC 6298 5.1, R6298-09, R6298-10 */
     }
     if (!tcp_timer_runs(c, ESTAB_TIMER_USER)) {
         restart_user_timeout(c, ctx);
@@ -96,21 +96,38 @@ void tcp_timers_on_blocked(struct tcp_conn *c, const struct tcp_context *ctx)
     tcp_timers_on_sent(c, ctx);
 }
 
+/* Text, or the FIN, that was not sent yet. */
+static bool waits_to_be_sent(const struct tcp_conn *c)
+{
+    return conn_has_unsent(c) || (c->closing && !conn_fin_sent(c));
+}
+
+/* Nothing is outstanding, nothing waits: no probe, and no R2. */
+static void stop_waiting(struct tcp_conn *c)
+{
+    stop(c, ESTAB_TIMER_PERSIST);
+    stop(c, ESTAB_TIMER_USER);
+    c->probes = 0;
+}
+
 void tcp_timers_on_ack_advanced(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     c->retransmits = 0; /* but the backoff stays until a new sample (RFC 6298 5, Karn) */
     if (conn_flight(c) == 0) {
         stop(c, ESTAB_TIMER_RETRANSMIT); /* RFC 6298 5.2 */
-        if (tcp_timer_runs(c, ESTAB_TIMER_PERSIST)) {
+        if (tcp_timer_runs(c, ESTAB_TIMER_PERSIST) && waits_to_be_sent(c)) {
             restart_user_timeout(c, ctx); /* what waits for a window has its R2 too */
         } else {
-            stop(c, ESTAB_TIMER_USER);
+            stop_waiting(c);
         }
         return;
     }
     restart_user_timeout(c, ctx);
-    if (c->recovery.phase == RECOVERY_FAST && c->recovery.partial_seen) {
-        return; /* RFC 6582 4: only the first partial ACK restarts it */
+    if (c->recovery.phase == RECOVERY_FAST) {
+        if (c->recovery.partial_seen) {
+            return; /* RFC 6582 4: only the first partial ACK restarts it */
+        }
+        c->recovery.partial_seen = true;
     }
     if (tcp_timer_runs(c, ESTAB_TIMER_RETRANSMIT)) {
         set(c, ESTAB_TIMER_RETRANSMIT, ctx->now + rto(c, ctx)); /* RFC 6298 5.3 */
@@ -119,18 +136,19 @@ void tcp_timers_on_ack_advanced(struct tcp_conn *c, const struct tcp_context *ct
 
 void tcp_timers_on_window(struct tcp_conn *c, const struct tcp_context *ctx)
 {
-    bool pending = conn_flight(c) > 0 || conn_unsent(c) > 0 || (c->closing && !conn_fin_sent(c));
-    if (!state_is_synchronized(c->state) || !pending) {
-        stop(c, ESTAB_TIMER_PERSIST);
-        c->probes = 0;
+    if (!state_is_synchronized(c->state)) {
+        return;
+    }
+    if (conn_flight(c) == 0 && !waits_to_be_sent(c)) {
+        stop_waiting(c);
         return;
     }
     if (c->snd_wnd == 0) {
-        /* RFC 9293 3.8.6.1 (MUST-37): while the peer answers, the connection lives. */
+        /* RFC 9293 3.8.6.1 (MUST-37, SHLD-17): while the peer answers, the connection lives. */
         stop(c, ESTAB_TIMER_RETRANSMIT);
         restart_user_timeout(c, ctx);
         if (!tcp_timer_runs(c, ESTAB_TIMER_PERSIST)) {
-            set(c, ESTAB_TIMER_PERSIST, ctx->now + rto(c, ctx));
+            set(c, ESTAB_TIMER_PERSIST, ctx->now + rto(c, ctx)); /* SHLD-29 */
         }
         return;
     }
@@ -159,7 +177,7 @@ void tcp_timers_on_held_back(struct tcp_conn *c, const struct tcp_context *ctx)
 void tcp_timers_on_ack_owed(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     if (!tcp_timer_runs(c, ESTAB_TIMER_DELAYED_ACK)) {
-        set(c, ESTAB_TIMER_DELAYED_ACK, ctx->now + ctx->limits->delayed_ack_ns);
+        set(c, ESTAB_TIMER_DELAYED_ACK, ctx->now + ctx->limits->delayed_ack_ns); /* SHLD-18 */
     }
 }
 
@@ -184,6 +202,7 @@ void tcp_timers_on_options(struct tcp_conn *c, const struct tcp_context *ctx)
     }
 }
 
+/* DEVIATION from RFC 9293 3.6.1, as elsewhere: nobody is left who could read until the FIN comes. */
 void tcp_timers_on_fin_wait_2(struct tcp_conn *c, const struct tcp_context *ctx)
 {
     uint64_t wait = ctx->limits->fin_wait_2_ns;

@@ -98,6 +98,7 @@ void tcp_consume(struct tcp_conn *c, const struct tcp_context *ctx, uint32_t len
 
 /* ---- CLOSE ---- */
 
+/* MAY-1 */
 int tcp_close(struct tcp_conn *c, struct tcp_context *ctx)
 {
     switch (c->state) {
@@ -146,6 +147,7 @@ bool tcp_abort_resets(const struct tcp_conn *c)
     }
 }
 
+/* U-9 */
 void tcp_abort(struct tcp_conn *c, struct tcp_context *ctx, int error)
 {
     if (c->state != ESTAB_CLOSED) {

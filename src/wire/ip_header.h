@@ -2,7 +2,7 @@
  * What IPv4 (RFC 791) and IPv6 (RFC 8200) headers say, as one plain value. Parsing checks every length
  * against the bytes that arrived (V-01, V-05, V-06) and never looks past them; the verdict names the first
  * thing that is wrong. Options and extension headers are skipped within bounds; a source route is refused
- * (MUST-53's exception, RFC 7126).
+ * (DEVIATION from MUST-51: RFC 7126).
  */
 #ifndef ESTAB_WIRE_IP_HEADER_H
 #define ESTAB_WIRE_IP_HEADER_H

@@ -48,7 +48,7 @@ static enum ip_verdict check_options(const uint8_t *options, uint32_t length)
         if (kind == OPTION_LOOSE_SOURCE_ROUTE || kind == OPTION_STRICT_SOURCE_ROUTE) {
             return IP_SOURCE_ROUTED;
         }
-        at += options[at + 1];
+        at += options[at + 1]; /* MUST-50 */
     }
     return IP_OK;
 }

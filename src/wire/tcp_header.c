@@ -74,7 +74,7 @@ static void read_syn_option(const uint8_t *option, struct tcp_options *options)
         break;
     case TCP_OPTION_WINDOW_SCALE:
         options->has_window_scale = true;
-        options->window_scale = option[2];
+        options->window_scale = option[2]; /* R7323-03 */
         break;
     case TCP_OPTION_SACK_PERMITTED: options->sack_permitted = true; break;
     default: break;
@@ -96,7 +96,7 @@ static enum tcp_parse_verdict read_options(const uint8_t *data, uint32_t length,
                                            struct tcp_options *options)
 {
     uint32_t at = 0;
-    while (at < length && data[at] != TCP_OPTION_END) {
+    while (at < length && data[at] != TCP_OPTION_END) { /* MUST-4 */
         if (data[at] == TCP_OPTION_NOP) {
             at++;
             continue;
@@ -230,7 +230,7 @@ static uint32_t sack_write(uint8_t *out, const struct tcp_options *options)
     out[0] = TCP_OPTION_NOP;
     out[1] = TCP_OPTION_NOP;
     out[2] = TCP_OPTION_SACK;
-    out[3] = (uint8_t)(SACK_HEAD_LENGTH + count * SACK_BLOCK_LENGTH);
+    out[3] = (uint8_t)(SACK_HEAD_LENGTH + count * SACK_BLOCK_LENGTH); /* MUST-68 */
     for (uint32_t i = 0; i < count; i++) {
         put_be32(out + 4 + i * SACK_BLOCK_LENGTH, options->sack[i].left.v);
         put_be32(out + 8 + i * SACK_BLOCK_LENGTH, options->sack[i].right.v);
@@ -289,7 +289,7 @@ uint32_t tcp_options_length(const struct tcp_options *options, bool syn)
         length += options->sack_permitted ? SACK_PERMITTED_LENGTH : 0u;
         length += options->has_timestamps ? TIMESTAMPS_LENGTH : 0u;
         length += options->has_window_scale ? 1u + WINDOW_SCALE_LENGTH : 0u;
-        return padded(length);
+        return padded(length); /* MUST-69 */
     }
     length += options->has_timestamps ? NOP_NOP_TIMESTAMPS_LENGTH : 0u;
     if (options->sack_count > 0) {
