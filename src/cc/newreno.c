@@ -24,17 +24,20 @@ static void newreno_on_ack(uint64_t *private_words, struct cc_window *window, co
     if (!sample->cwnd_limited || window->cwnd >= UINT32_MAX / 4) {
         return;
     }
+    uint32_t acked = sample->acked;
     if (window->cwnd < window->ssthresh) {
         /*
          * DEVIATION from R5681-09 (equation 2), one SMSS an ACK. Where segments and ACKs are merged one ACK
          * stands for many, so that growth counts all the bytes acknowledged, as Linux does; it still no more
          * than doubles in a round trip.
          */
-        uint32_t growth = sample->acked < window->cwnd ? sample->acked : window->cwnd;
+        acked = acked < window->cwnd ? acked : window->cwnd;
+        uint32_t room = window->ssthresh - window->cwnd;
+        uint32_t growth = acked < room ? acked : room;
         window->cwnd += growth;
-        return;
+        acked -= growth; /* past the threshold the rest is congestion avoidance's */
     }
-    private_words[0] += sample->acked; /* R5681-10 */
+    private_words[0] += acked; /* R5681-10 */
     if (private_words[0] >= window->cwnd) {
         private_words[0] -= window->cwnd;
         window->cwnd += sample->mss;
