@@ -3,10 +3,9 @@
  * eight bytes. Any overlap condemns the whole datagram, IPv4's too (RFC 5722 4), and what may still come of
  * it is refused until its time is up; only exact duplicates are let pass. Nobody gets more than half of the
  * slots; who wants more loses his own oldest, and where all are taken the oldest of all goes (V-07, V-08).
- *
- * DEVIATION from RFC 8200 4.5: 15 s instead of 60 s, and no ICMP Time Exceeded when they are over: memory that an
- * attacker can hold for so long is worth more than a message to senders that hardly read it.
- * This file must not know interfaces or what the datagrams carry.
+ * DEVIATION from RFC 8200 4.5: 15 s instead of 60 s, and no ICMP Time Exceeded when they are over: memory
+ * that an attacker can hold for so long is worth more than a message to senders that hardly read it. This
+ * file must not know interfaces or what the datagrams carry.
  */
 #include "ip/fragments.h"
 

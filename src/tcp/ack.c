@@ -36,7 +36,9 @@ static void sample_round_trip(struct tcp_conn *c, const struct tcp_context *ctx,
     }
 }
 
-/* The initial window (R6928-01: DEVIATION from R5681-04), of which a lost SYN leaves one segment (R5681-06). */
+/*
+ * The initial window (R6928-01: DEVIATION from R5681-04), of which a lost SYN leaves one segment (R5681-06).
+ */
 static uint32_t initial_window(const struct tcp_conn *c, const struct tcp_context *ctx)
 {
     uint32_t mss = conn_snd_mss(c);
@@ -50,9 +52,8 @@ static uint32_t initial_window(const struct tcp_conn *c, const struct tcp_contex
 
 void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
-    bool sampled = rtt_ack(&c->rtt, seg->ack, ctx->now);
+    rtt_ack(&c->rtt, seg->ack, ctx->now);
     c->snd_una = seg->ack;
-    c->retransmits = 0;
     c->rtt.backoff = 0;
     c->rtt.handshake_done = true;
     ack_take_window(c, seg);
@@ -60,11 +61,8 @@ void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
     c->cc->init(c->cc_private, &window); /* R5681-05 */
     c->cwnd = window.cwnd;
     c->ssthresh = window.ssthresh;
-    (void)sampled;
     send_queue_drop(&c->snd, ctx->pool, seq_min(c->snd_una, c->snd.end));
-    if (conn_flight(c) == 0) {
-        c->deadline[ESTAB_TIMER_RETRANSMIT] = UINT64_MAX;
-    }
+    tcp_timers_on_ack_advanced(c, ctx);
     recovery_init(c);
     c->established = true;
     c->events |= ESTAB_CONNECTED | ESTAB_WRITABLE;

@@ -85,35 +85,42 @@ bool estab_transition(unsigned index, struct estab_transition *out)
 struct estab_state_notes estab_state_notes(unsigned state)
 {
     static const struct estab_state_notes notes[ESTAB_STATE_COUNT] = {
-        [ESTAB_CLOSED] = {"open, bind, connect (active OPEN), open_passive, listen, close",
-                          "none: everything but RST is answered with RST", "none"},
-        [ESTAB_LISTEN] = {"send and connect (become active), accept, close, abort",
-                          "SYN makes a connection; ACK is answered with RST; RST and the rest are dropped",
-                          "none"},
-        [ESTAB_SYN_SENT] = {"send (queued), shutdown and close (delete), abort",
-                            "SYN,ACK or SYN; RST that acknowledges our SYN; ICMP errors are hard",
+        [ESTAB_CLOSED] =
+            {"bind, connect (active OPEN), listen and open_passive (passive OPEN), receive what is "
+             "left of a connection that has ended, close, abort",
+             "nothing: everything but RST is answered with RST", "none"},
+        [ESTAB_LISTEN] =
+            {"accept; of a passive OPEN without a queue also send and connect (become active) and "
+             "shutdown; close, abort",
+             "SYN makes a connection; ACK is answered with RST; RST and the rest are dropped", "none"},
+        [ESTAB_SYN_SENT] = {"send (queued), receive (nothing yet), shutdown and close (delete), abort",
+                            "SYN,ACK or SYN; RST that acknowledges our SYN; ICMP hard errors end it",
                             "retransmit (SYN), user timeout"},
         [ESTAB_SYN_RECEIVED] =
-            {"send (queued), shutdown and close (FIN at once, or after queued data), abort",
-             "ACK of our SYN; RST returns a passive OPEN to LISTEN; text is kept",
+            {"send (queued), receive (nothing yet), shutdown and close (FIN at once, or after queued data), "
+             "abort",
+             "ACK of our SYN, with it text and FIN; SYN again; RST at RCV.NXT returns a passive OPEN to LISTEN "
+             "and ends an active one",
              "retransmit (SYN,ACK), user timeout"},
         [ESTAB_ESTABLISHED] = {"send, receive, shutdown, close, abort", "text, ACK, FIN, URG, RST at RCV.NXT",
                                "retransmit or persist, delayed ack, keep-alive, user timeout"},
-        [ESTAB_FIN_WAIT_1] = {"receive, close, abort", "ACK of our FIN, text, FIN, RST at RCV.NXT",
-                              "retransmit or persist, delayed ack, user timeout"},
-        [ESTAB_FIN_WAIT_2] = {"receive, close, abort", "text, FIN, RST at RCV.NXT",
+        [ESTAB_FIN_WAIT_1] = {"receive, shutdown (changes nothing), close, abort",
+                              "ACK of our FIN, text, FIN, URG, RST at RCV.NXT",
+                              "retransmit or persist, delayed ack, keep-alive, user timeout"},
+        [ESTAB_FIN_WAIT_2] = {"receive, shutdown (changes nothing), close, abort",
+                              "text, FIN, URG, RST at RCV.NXT",
                               "delayed ack, keep-alive, fin-wait-2 once closed by the user"},
         [ESTAB_CLOSE_WAIT] = {"send, receive what is left, shutdown, close, abort",
                               "ACK, RST at RCV.NXT; text and URG are ignored",
                               "retransmit or persist, keep-alive, user timeout"},
-        [ESTAB_CLOSING] = {"receive what is left, close, abort",
-                           "ACK of our FIN, RST at RCV.NXT; text is ignored",
-                           "retransmit or persist, user timeout"},
-        [ESTAB_LAST_ACK] = {"receive what is left, close, abort",
-                            "ACK of our FIN, RST at RCV.NXT; text is ignored",
-                            "retransmit or persist, user timeout"},
+        [ESTAB_CLOSING] = {"receive what is left, shutdown (changes nothing), close, abort",
+                           "ACK of our FIN, RST at RCV.NXT; text and URG are ignored",
+                           "retransmit or persist, keep-alive, user timeout"},
+        [ESTAB_LAST_ACK] = {"receive what is left, shutdown (changes nothing), close, abort",
+                            "ACK of our FIN, RST at RCV.NXT; text and URG are ignored",
+                            "retransmit or persist, keep-alive, user timeout"},
         [ESTAB_TIME_WAIT] =
-            {"receive what is left, close",
+            {"receive what is left, shutdown (changes nothing), close and abort (2MSL goes on)",
              "FIN again (acknowledged, 2MSL anew), SYN by RFC 6191; RST is ignored (RFC 1337)", "2msl"},
     };
     static const struct estab_state_notes unknown = {"", "", ""};

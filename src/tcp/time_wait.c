@@ -11,6 +11,8 @@ void tcp_time_wait_enter(struct tcp_time_wait *tw, const struct tcp_conn *c)
         .ts_offset = c->ts_offset,
         .wnd = (uint16_t)(window > 65535 ? 65535 : window),
         .timestamps = c->timestamps,
+        .challenge_s = c->challenge_s,
+        .challenges = c->challenges,
     };
     state_hand_over(&tw->state, c->state);
 }

@@ -158,5 +158,5 @@ void ipv4_write(uint8_t *out, const struct ip_header_fields *fields)
 
 void ipv4_write_whole(uint8_t *out, const struct ip_header_fields *fields)
 {
-    write_header(out, fields, 0, FLAG_DONT_FRAGMENT);
+    write_header(out, fields, 0, FLAG_DONT_FRAGMENT); /* R7323-40 */
 }
