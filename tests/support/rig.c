@@ -9,6 +9,8 @@
 
 #define START (100 * SECOND)
 
+_Static_assert(TRACE_MEMORY % 64 == 0, "the stack's other parts keep their alignment");
+
 /* ---- bytes ---- */
 
 static void put16(uint8_t *p, unsigned value)
@@ -355,6 +357,34 @@ static void log_packet(struct rig *r, const struct estab_packet *packet)
     r->log_length += packet->length + 8;
 }
 
+void rig_replay(struct figure_replay *replay, estab_stack *stack)
+{
+    const char *wrong = figure_replay_pull(replay, stack);
+    wrong = wrong != NULL ? wrong : figure_replay_stands(replay, stack);
+    if (wrong != NULL) {
+        fail_msg("Figure 5: %s", wrong);
+    }
+}
+
+static void replay_trace(struct rig *r)
+{
+    if (r->replays) {
+        rig_replay(r->replay, r->stack);
+    }
+}
+
+unsigned rig_trace(struct rig *r, struct estab_trace *records, unsigned max)
+{
+    unsigned count = estab_trace_pull(r->stack, records, max);
+    for (unsigned i = 0; i < count; i++) {
+        const char *wrong = figure_replay(r->replay, &records[i]);
+        if (wrong != NULL) {
+            fail_msg("Figure 5: %s", wrong);
+        }
+    }
+    return count;
+}
+
 static void pull_all(struct rig *r)
 {
     uint8_t room[2048];
@@ -367,12 +397,32 @@ static void pull_all(struct rig *r)
         struct segment *seg = &r->sent[(r->sent_head + r->sent_count++) % MAX_SENT];
         parse(r, &packet, seg);
         packet.slices = NULL;
+        if (n % 128 == 127) {
+            replay_trace(r);
+        }
     }
     assert_false(estab_pull_pending(r->stack));
 }
 
+/* A timer that runs is one that `estab states` tells of for the state. */
+static void check_notes(struct rig *r)
+{
+    struct estab_status status;
+    uint64_t cursor = 0;
+    while (estab_iterate(r->stack, &cursor, &status)) {
+        const char *notes = estab_state_notes(status.state).timers;
+        for (unsigned i = 0; i < ESTAB_TIMER_COUNT; i++) {
+            if ((status.timers >> i & 1) && strstr(notes, estab_timer_name(i)) == NULL) {
+                fail_msg("the timer \"%s\" runs in %s: its notes do not name it", estab_timer_name(i),
+                         estab_state_name(status.state));
+            }
+        }
+    }
+}
+
 void rig_called(struct rig *r)
 {
+    replay_trace(r);
     for (unsigned i = 0; i < 2 && !r->unchecked; i++) {
         const char *wrong = estab_check(r->stack);
         if (wrong != NULL) {
@@ -380,11 +430,14 @@ void rig_called(struct rig *r)
         }
         if (i == 0) {
             pull_all(r);
+        } else {
+            check_notes(r);
         }
     }
     if (r->unchecked) {
         pull_all(r);
     }
+    replay_trace(r);
 }
 
 /* ---- messages ---- */
@@ -561,6 +614,7 @@ static void tick(struct rig *r)
 {
     for (unsigned n = 0; estab_tick(r->stack, r->now); n++) {
         assert_true(n < 10000);
+        replay_trace(r);
     }
     rig_called(r);
 }
@@ -756,8 +810,14 @@ static void make_stack(struct rig *r)
         .checksum_offload = r->options.checksum_offload,
         .accept_any_address = r->options.accept_any,
     };
-    memset(r->memory, 0xa5, r->options.memory);
-    r->stack = estab_init(r->memory, r->options.memory, &r->options.config, &error, &what);
+    struct estab_config config = r->options.config;
+    size_t size = r->options.memory;
+    if (r->replays) {
+        config.trace_records = TRACE_ROOM;
+        size += TRACE_MEMORY;
+    }
+    memset(r->memory, 0xa5, size);
+    r->stack = estab_init(r->memory, size, &config, &error, &what);
     if (r->stack == NULL) {
         fail_msg("estab_init: %s, %s", estab_strerror(error), what);
     }
@@ -766,6 +826,8 @@ static void make_stack(struct rig *r)
     assert_int_equal(estab_address_add(r->stack, r->now, (uint32_t)r->interface, &local, 24), 0);
     r->conn = r->listener = 0;
     r->started = r->now;
+    figure_replay_free(r->replay);
+    r->replay = figure_replay_new();
 }
 
 /*
@@ -795,7 +857,8 @@ struct rig *rig_start(const struct rig_options *options)
     } else {
         rig_defaults(&r->options);
     }
-    r->memory = aligned_alloc(64, r->options.memory);
+    r->replays = r->options.config.trace_records == 0 && !r->options.untraced;
+    r->memory = aligned_alloc(64, r->options.memory + TRACE_MEMORY);
     assert_non_null(r->memory);
     r->irs = PEER_ISN;
     r->wnd = PEER_WND;
@@ -811,6 +874,8 @@ struct rig *rig_start(const struct rig_options *options)
 void rig_stop(struct rig *r)
 {
     refuse_unexpected(r, __FILE__, __LINE__);
+    replay_trace(r);
+    figure_replay_free(r->replay);
     free(r->log);
     free(r->memory);
     free(r);

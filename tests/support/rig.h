@@ -11,7 +11,7 @@
  *
  * A call that makes the stack do something first fails if a segment that was sent before was not expected,
  * and then checks every invariant with estab_check(). The bytes on the wire are written and read here, not
- * by src/wire.
+ * by src/wire. Every change of state is replayed against RFC 9293 Figure 5 as text (matrix/figure.h).
  */
 #ifndef ESTAB_TESTS_RIG_H
 #define ESTAB_TESTS_RIG_H
@@ -28,6 +28,7 @@
 
 #include "estab/estab.h"
 #include "estab/trace.h"
+#include "matrix/figure.h"
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 0x10, URG = 0x20, ECE = 0x40, CWR = 0x80 };
 
@@ -42,8 +43,11 @@ enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 0x10, URG = 0x20, ECE = 0x40, C
 #define SND_BUFFER 40000u
 #define PEER_WND   30000
 #define MSS        1460u
+#define TRACE_ROOM 512u /* records between two replays; more would be lost, which fails */
 #define WND_ZERO   (-1) /* a window field of 0; 0 is the default */
 #define MAX_SENT   2048u
+/* What the records take, so that a stack has the blocks that its memory would give it without them. */
+#define TRACE_MEMORY ((size_t)TRACE_ROOM * sizeof(struct estab_trace))
 
 struct segment {
     unsigned flags;
@@ -83,6 +87,7 @@ struct rig_options {
     bool far_from_wrap;     /* start at an arbitrary time instead of one whose ISS lies below the wrap */
     uint32_t iss;           /* else: the ISS; 0 = OUR_ISN */
     size_t memory;
+    bool untraced;         /* no trace records at all: nothing is replayed */
     bool accept_any;       /* of the interface */
     bool checksum_offload;  /* of the interface */
 };
@@ -110,6 +115,8 @@ struct rig {
     uint8_t *log;
     size_t log_length;
     const struct estab_addr *from, *to; /* of what is injected, where they are not the peer's and ours */
+    struct figure_replay *replay; /* of the trace */
+    bool replays;           /* else the test asked for trace records itself: it pulls them, by rig_trace() */
     bool unchecked;         /* leave estab_check() out, for long runs */
     bool rightmost_known;
     uint32_t rightmost;     /* right edge announced on the main flow, absolute: may not move left */
@@ -175,6 +182,14 @@ int rig_close(struct rig *r);
 int rig_abort(struct rig *r);
 void rig_set(struct rig *r, enum estab_option option, uint64_t value);
 void rig_accept(struct rig *r);
+
+/* The oldest trace records of a test that asked for them; they are replayed on the way. */
+unsigned rig_trace(struct rig *r, struct estab_trace *records, unsigned max);
+/*
+ * For tests with stacks of their own, with TRACE_ROOM records: what was recorded must be arrows of Figure 5,
+ * join, and lead to where the connections stand, and none may be lost.
+ */
+void rig_replay(struct figure_replay *replay, estab_stack *stack);
 
 enum estab_state rig_state(const struct rig *r);
 struct estab_status rig_status(const struct rig *r);

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 
+import figure
 import tool
 
 ARROWS = 21  # of RFC 9293 Figure 5 with its notes 1 and 2
@@ -27,8 +28,18 @@ class Told(tool.Case):
         for end in ends:
             mine = [record for record in records if record.get("scene") == end["scene"]]
             self.assertTrue(any(record["demo"] == "check" for record in mine), scenes[end["scene"]])
+        self.assert_figure(records)
         for family in ("IPv4", "IPv6"):
             self.assertIn(family, [record["family"] for record in scenes.values()])
+
+
+    def assert_figure(self, records):
+        """Every change of state against Figure 5 as text; a scene with lines left out has gaps."""
+        gaps = {record["scene"] for record in records if record["demo"] == "elided"}
+        wrong, count = figure.replay([record for record in records if record.get("scene") not in gaps],
+                                     figure.read_figure()[0])
+        self.assertIsNone(wrong)
+        self.assertGreater(count, 200)
 
 
 class Memory(Told):
