@@ -252,6 +252,9 @@ static void json_line(const struct scene *scene, const struct line *line)
         json_text(stdout, "from", estab_state_name(line->record.state));
         json_text(stdout, "to", estab_state_name(line->record.state_after));
         json_text(stdout, "event", event_text(line));
+        json_unsigned(stdout, "conn", line->record.conn); /* 0: a kernel's, or nobody holds it any more */
+        json_unsigned(stdout, "local_port", line->record.local.port);
+        json_unsigned(stdout, "remote_port", line->record.remote.port);
     }
     json_end(stdout);
 }

@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"serve", serve_main, "serve the files of a directory over HTTP"},
     {"fetch", fetch_main, "fetch a file over HTTP"},
     {"nc", nc_main, "connect standard input and output with a TCP connection"},
+    {"script", script_main, "run packet scripts in virtual time"},
     {"states", states_main, "print or draw the state machine"},
     {"bench", bench_main, "measure the stack in memory"},
 };
@@ -73,7 +74,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         return tool_usage(
-            "a command is missing: demo, serve, fetch, nc, states or bench; see 'estab --help'");
+            "a command is missing: demo, serve, fetch, nc, script, states or bench; see 'estab --help'");
     }
     return tool_finish(run(argc - 1, argv + 1));
 }

@@ -11,9 +11,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define LINE_WIDTH  108
 #define NOTE_INDENT 20
+#define EVERY_STATE ESTAB_STATE_COUNT
 
 struct settings {
     bool mermaid;
@@ -49,26 +51,36 @@ static void print_arrows(unsigned state)
     }
 }
 
+static void print_state(unsigned state)
+{
+    struct estab_state_notes notes = estab_state_notes(state);
+    printf("%s\n", estab_state_name(state));
+    print_note("may be called", notes.calls);
+    print_note("may arrive", notes.segments);
+    print_note("timers", notes.timers);
+    print_arrows(state);
+}
+
 static void print_text(void)
 {
     printf("The states of TCP (RFC 9293 3.3.2) and what leads out of each. `figure`: the arrow is drawn in "
            "Figure 5;\n"
            "the others are in the text. At the end of a line: the section that says so.\n");
     for (unsigned state = 0; state < ESTAB_STATE_COUNT; state++) {
-        struct estab_state_notes notes = estab_state_notes(state);
-        printf("\n%s\n", estab_state_name(state));
-        print_note("may be called", notes.calls);
-        print_note("may arrive", notes.segments);
-        print_note("timers", notes.timers);
-        print_arrows(state);
+        putchar('\n');
+        print_state(state);
     }
 }
 
-static void print_json(void)
+/* `only`: a state, or EVERY_STATE. */
+static void print_json(unsigned only)
 {
     struct estab_transition arrow;
     for (unsigned state = 0; state < ESTAB_STATE_COUNT; state++) {
         struct estab_state_notes notes = estab_state_notes(state);
+        if (only != EVERY_STATE && only != state) {
+            continue;
+        }
         json_begin(stdout);
         json_text(stdout, "state", estab_state_name(state));
         json_text(stdout, "calls", notes.calls);
@@ -77,6 +89,9 @@ static void print_json(void)
         json_end(stdout);
     }
     for (unsigned i = 0; estab_transition(i, &arrow); i++) {
+        if (only != EVERY_STATE && only != arrow.from) {
+            continue;
+        }
         json_begin(stdout);
         json_unsigned(stdout, "arrow", i);
         json_text(stdout, "from", estab_state_name(arrow.from));
@@ -89,8 +104,36 @@ static void print_json(void)
     }
 }
 
-static int print_states(const struct settings *settings)
+/* "syn-sent" is SYN-SENT. */
+static unsigned state_named(const char *name)
 {
+    unsigned state = 0;
+    while (state < ESTAB_STATE_COUNT && strcasecmp(name, estab_state_name(state)) != 0) {
+        state++;
+    }
+    return state;
+}
+
+static int refuse_name(const char *name)
+{
+    char names[256] = "";
+    for (unsigned state = 0; state < ESTAB_STATE_COUNT; state++) {
+        size_t length = strlen(names);
+        snprintf(names + length, sizeof names - length, "%s%s", state > 0 ? " " : "",
+                 estab_state_name(state));
+    }
+    return tool_usage("'%.40s' is no state; there are %s", name, names);
+}
+
+static int print_states(const struct settings *settings, const char *name)
+{
+    unsigned only = name == NULL ? EVERY_STATE : state_named(name);
+    if (name != NULL && only == ESTAB_STATE_COUNT) {
+        return refuse_name(name);
+    }
+    if (name != NULL && (settings->mermaid || settings->dot || settings->svg)) {
+        return tool_usage("a drawing has all states: --mermaid, --dot and --svg go without '%s'", name);
+    }
     if (settings->mermaid + settings->dot + settings->svg + settings->json > 1) {
         return tool_usage("only one of --mermaid, --dot, --svg and --json at a time");
     }
@@ -104,7 +147,9 @@ static int print_states(const struct settings *settings)
     } else if (settings->svg) {
         return states_draw_svg() ? TOOL_OK : TOOL_FAILED;
     } else if (settings->json) {
-        print_json();
+        print_json(only);
+    } else if (name != NULL) {
+        print_state(only);
     } else {
         print_text();
     }
@@ -128,15 +173,17 @@ int states_main(int argc, char **argv)
     struct option_group group = {"Options", table, &settings};
     struct option_command command = {
         .name = "states",
-        .arguments = "",
-        .summary = "Prints, for each state, what may be called, what may arrive, which timers run and the "
-                   "arrows that leave it;\n"
-                   "or draws the state machine.",
-        .example = "estab states\nestab states --svg > states.svg",
+        .arguments = "[STATE]",
+        .most = 1,
+        .summary =
+            "Prints, for each state or the one named, what may be called, what may arrive, which timers\n"
+            "run and the arrows that leave it; or draws the state machine.",
+        .example = "estab states\nestab states ESTABLISHED\nestab states --svg > state-machine.svg",
         .groups = &group,
         .group_count = 1,
     };
     struct option_arguments arguments;
     int code = options_parse(&command, argc, argv, &arguments);
-    return code == OPTIONS_GO_ON ? print_states(&settings) : code;
+    return code == OPTIONS_GO_ON ? print_states(&settings, arguments.count == 1 ? arguments.values[0] : NULL)
+                                 : code;
 }

@@ -1,4 +1,4 @@
-/* Drawings of the state machine, made from estab_transition(): see states_draw.c. */
+/* Drawings of the state machine, made from estab_transition(): states_draw.c and states_svg.c. */
 #ifndef ESTAB_TOOLS_STATES_H
 #define ESTAB_TOOLS_STATES_H
 
@@ -8,8 +8,10 @@
 void states_draw_mermaid(bool all);
 void states_draw_dot(bool all);
 
-/* Laid out as Figure 5 is, with its arrows. False = one of them has no place in the drawing (a line was
- * printed). */
+/*
+ * Laid out as Figure 5 is, with its arrows and those of its notes; the others are listed below. False = an arrow
+ * has no place in the drawing (a line was printed).
+ */
 bool states_draw_svg(void);
 
 #endif

@@ -45,6 +45,7 @@ bool tool_interrupted(void);
 int serve_main(int argc, char **argv);
 int fetch_main(int argc, char **argv);
 int nc_main(int argc, char **argv);
+int script_main(int argc, char **argv);
 int states_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
 int demo_main(int argc, char **argv);

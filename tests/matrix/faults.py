@@ -3,9 +3,9 @@
 
     faults.py [--jobs N] [--only WORD] [--list]
 
-The faults stand in faults.txt: a text in a file of src/, and what is put in its place. One at a time is planted in a
-private copy, what depends on that file is compiled anew, and the matrix runs: first a part of its cases, then all,
-up to the first difference. A line for each fault; the last line is `faults N, found N`.
+The faults stand in faults.txt: a text in a file of src/, and what is put in its place. One at a time is
+planted in a private copy, what depends on that file is compiled anew, and the matrix runs: first a part of its
+cases, then all, up to the first difference. A line for each fault; the last line is `faults N, found N`.
 
 Exit 0: all were found; 1: some were not; 2: bad arguments, a stale fault, or a matrix that differs without one.
 """
@@ -135,7 +135,8 @@ class Core:
         for job in jobs:
             job.result()
         for name, target in self.objects.items():
-            for path in re.findall(re.escape(str(self.src)) + r"/(\S+)", target.with_suffix(".d").read_text()):
+            depends = target.with_suffix(".d").read_text(encoding="utf-8")
+            for path in re.findall(re.escape(str(self.src)) + r"/(\S+)", depends):
                 self.users.setdefault(path, set()).add(name)
 
     def with_fault(self, fault, number):

@@ -18,7 +18,7 @@
 
 #define MAX_JOBS     64u
 #define MAX_SPOTS    1024u
-#define QUICK_STRIDE 60u
+#define QUICK_STRIDE 30u
 #define SHOW_DEFAULT 8u
 
 /* What the processes share. */
@@ -36,12 +36,11 @@ struct spots {
 
 /* ---- arguments ---- */
 
+#define USAGE "--place NAME, --quick, --stride 1..100000, --first, --show 1..512, --jobs 1..64"
+
 _Noreturn static void usage(const char *what, const char *value)
 {
-    fprintf(
-        stderr,
-        "estab_matrix: %s%s (--place NAME, --quick, --stride 1..100000, --first, --show 1..512, --jobs 1..%u)\n",
-        what, value, MAX_JOBS);
+    fprintf(stderr, "estab_matrix: %s%s (%s)\n", what, value, USAGE);
     exit(2);
 }
 

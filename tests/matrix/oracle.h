@@ -24,16 +24,16 @@ enum oracle_flag {
 
 /* A segment, in or out. Sequence numbers as on the wire. */
 struct oracle_segment {
-    uint32_t seq, ack;       /* SEG.SEQ, SEG.ACK (0 where the ACK bit is off) */
+    uint32_t seq, ack; /* SEG.SEQ, SEG.ACK (0 where the ACK bit is off) */
     uint32_t text_length;
-    uint32_t window;         /* the field as on the wire, not scaled */
-    uint8_t flags;           /* enum oracle_flag */
-    uint16_t up;             /* the urgent pointer */
+    uint32_t window; /* the field as on the wire, not scaled */
+    uint8_t flags;   /* enum oracle_flag */
+    uint16_t up;     /* the urgent pointer */
     bool timestamps;
     uint32_t tsval, tsecr;
     /* options of a SYN */
-    uint16_t mss;            /* 0 = none */
-    int8_t window_scale;     /* -1 = none */
+    uint16_t mss;        /* 0 = none */
+    int8_t window_scale; /* -1 = none */
     bool sack_permitted;
 };
 
@@ -46,44 +46,44 @@ struct oracle_range {
 /* How an endpoint ended, as its user is told. */
 enum oracle_end {
     ORACLE_NOT_ENDED,
-    ORACLE_ENDED,            /* in order: nothing to tell */
+    ORACLE_ENDED, /* in order: nothing to tell */
     ORACLE_REFUSED,
     ORACLE_RESET,
-    ORACLE_ABORTED           /* by this side: text came after the user's full close */
+    ORACLE_ABORTED /* by this side: text came after the user's full close */
 };
 
 /* What an endpoint remembers (RFC 9293 3.3.1). */
 struct oracle_tcb {
     enum estab_state state;
-    bool passive;            /* it came from LISTEN (MUST-11) */
-    bool released;           /* its user has given up both directions (close(), not shutdown()) */
-    bool fin_sent;           /* our FIN was sent; it stands at snd_nxt - 1 */
-    bool v6;                 /* for the MSS that a SYN without the option means (MUST-15) */
+    bool passive;  /* it came from LISTEN (MUST-11) */
+    bool released; /* its user has given up both directions (close(), not shutdown()) */
+    bool fin_sent; /* our FIN was sent; it stands at snd_nxt - 1 */
+    bool v6;       /* for the MSS that a SYN without the option means (MUST-15) */
     uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, max_snd_wnd;
     uint32_t irs, rcv_nxt;
-    uint32_t rcv_adv;        /* the rightmost edge that was announced; RCV.WND = rcv_adv - rcv_nxt. In
+    uint32_t rcv_adv;  /* the rightmost edge that was announced; RCV.WND = rcv_adv - rcv_nxt. In
                                 SYN-SENT, where RCV.NXT is not known, only that difference counts */
-    uint32_t rcv_room;       /* RCV.BUFF - RCV.USER: bytes that the user could be given beyond what stands
+    uint32_t rcv_room; /* RCV.BUFF - RCV.USER: bytes that the user could be given beyond what stands
                                 readable. The edge can move to rcv_nxt + rcv_room, never left (SHLD-14) */
-    uint32_t readable;       /* bytes the user may read; text that came with a SYN counts at once */
-    uint32_t rcv_mss;        /* the largest text of one segment in order, for the delayed ACK (SHLD-19) */
-    bool eof;                /* the peer's FIN was reached */
-    bool fin_known;          /* a FIN was seen at rcv_fin, behind a gap; means nothing once eof */
+    uint32_t readable; /* bytes the user may read; text that came with a SYN counts at once */
+    uint32_t rcv_mss;  /* the largest text of one segment in order, for the delayed ACK (SHLD-19) */
+    bool eof;          /* the peer's FIN was reached */
+    bool fin_known;    /* a FIN was seen at rcv_fin, behind a gap; means nothing once eof */
     uint32_t rcv_fin;
     struct oracle_range ahead[ORACLE_RANGES]; /* in order, disjoint, not touching */
     unsigned ahead_count;
-    bool urgent;             /* rcv_up is valid and lies ahead of the reader */
+    bool urgent; /* rcv_up is valid and lies ahead of the reader */
     uint32_t rcv_up;
-    bool ack_delayed;        /* an ACK is owed, later (SHLD-18) */
+    bool ack_delayed; /* an ACK is owed, later (SHLD-18) */
     /* negotiated; in SYN-SENT: offered in our SYN */
     bool timestamps, window_scale, sack;
     uint32_t ts_recent, last_ack_sent;
     uint8_t snd_shift, rcv_shift; /* RFC 7323 2.3: 0 both where not negotiated */
-    uint16_t adv_mss;        /* what our SYN says or said */
-    uint16_t peer_mss;       /* what its SYN offered, or the default (MUST-15) */
-    uint8_t challenges_left; /* of this second (RFC 5961 7) */
+    uint16_t adv_mss;             /* what our SYN says or said */
+    uint16_t peer_mss;            /* what its SYN offered, or the default (MUST-15) */
+    uint8_t challenges_left;      /* of this second (RFC 5961 7) */
     enum oracle_end end;
-    bool half_open_gone;     /* passive SYN-RECEIVED went back to LISTEN: the user is told nothing (note 1) */
+    bool half_open_gone; /* passive SYN-RECEIVED went back to LISTEN: the user is told nothing (note 1) */
     bool time_wait_restarted; /* 2MSL begins again (3.10.7.4, eighth) */
 };
 
@@ -96,7 +96,7 @@ struct oracle_offer {
     bool timestamps, window_scale, sack;
     bool v6;
 };
-#define ORACLE_CHALLENGES 2  /* a second, where a connection begins (RFC 5961 7) */
+#define ORACLE_CHALLENGES 2 /* a second, where a connection begins (RFC 5961 7) */
 
 /* What is sent at once in answer. More than one does not happen (F-INV-3). */
 struct oracle_answer {

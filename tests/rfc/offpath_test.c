@@ -42,7 +42,7 @@ static void o05_listener_survives_a_flood_of_rst(void **state)
     rig_stop(r);
 }
 
-/* O-07, R7323-33, R7323-34: no PAWS for a RST, and its timestamp is not remembered. */
+/* O-07, R7323-33: no PAWS for a RST, and its timestamp is not remembered. */
 static void o07_rst_with_old_or_no_timestamp_counts(void **state)
 {
     (void)state;
@@ -106,7 +106,7 @@ static void o11_syn_in_time_wait_follows_rfc_6191(void **state)
     }
 }
 
-/* O-20, U-8, R5961-12..14: so many in a second, and no more. */
+/* O-20, U-8, R5961-12: so many in a second, and no more. */
 static void o20_challenge_acks_are_limited_per_connection(void **state)
 {
     (void)state;
@@ -143,7 +143,7 @@ static void o20_challenge_acks_are_limited_per_connection(void **state)
     rig_stop(r);
 }
 
-/* O-20: what is done to one connection does not show on another (the attack of CVE-2016-5696). */
+/* O-20, R5961-14: what is done to one connection does not show on another (the attack of CVE-2016-5696). */
 static void o20_limit_of_one_connection_is_not_seen_on_another(void **state)
 {
     (void)state;
@@ -216,7 +216,7 @@ static void o21_timestamp_is_void_after_24_days(void **state)
     rig_stop(r);
 }
 
-/* O-22, R7323-29, R7323-30 */
+/* R7323-27, O-22, R7323-29, R7323-30 */
 static void o22_timestamp_is_taken_from_the_left_edge_only(void **state)
 {
     (void)state;
@@ -243,7 +243,7 @@ static void o22_timestamp_is_taken_from_the_left_edge_only(void **state)
     rig_stop(r);
 }
 
-/* R7323-28: of segments that wait for one ACK the oldest timestamp is echoed. */
+/* R7323-26: of segments that wait for one ACK the oldest timestamp is echoed. */
 static void o22_delayed_ack_echoes_the_earlier_timestamp(void **state)
 {
     (void)state;
@@ -275,7 +275,7 @@ static void o23_segment_without_timestamp_is_dropped_in_silence(void **state)
     }
 }
 
-/* O-25, R7323-24: an echo of what was never sent is no measurement. */
+/* O-25: an echo of what was never sent is no measurement. */
 static void o25_timestamp_echo_that_was_never_sent_is_not_used(void **state)
 {
     (void)state;
@@ -333,7 +333,7 @@ static struct rig *icmp_rig(bool v6, enum place place)
     return r;
 }
 
-/* O-29, O-30, R5927-01..03, MUST-54, MUST-56, MUST-47: soft, and only about what is in flight. */
+/* O-29, O-30, R5927-01, R5927-03, MUST-54, MUST-56, MUST-47: soft, and only about what is in flight. */
 static void o29_icmp_error_in_a_synchronized_state_is_advice(void **state)
 {
     (void)state;

@@ -7,7 +7,7 @@
 
 /* ---- CLOSED ---- */
 
-/* F-CLOSED-1 */
+/* O-08, U-12, F-CLOSED-1 */
 static void closed_rst_is_dropped_in_silence(void **state)
 {
     (void)state;
@@ -66,7 +66,7 @@ static void closed_reset_echoes_the_timestamp(void **state)
 
 /* ---- LISTEN ---- */
 
-/* F-LISTEN-1 */
+/* O-08, U-12, F-LISTEN-1 */
 static void listen_rst_is_ignored(void **state)
 {
     (void)state;
@@ -126,7 +126,7 @@ static void listen_syn_with_text_keeps_it_until_established(void **state)
     rig_stop(r);
 }
 
-/* F-LISTEN-3, F-FIN-1: the FIN of a SYN is not processed; the peer sends it again. */
+/* U-10, F-LISTEN-3, F-FIN-1: the FIN of a SYN is not processed; the peer sends it again. */
 static void listen_syn_with_fin_leaves_the_fin(void **state)
 {
     (void)state;
@@ -140,7 +140,7 @@ static void listen_syn_with_fin_leaves_the_fin(void **state)
     rig_stop(r);
 }
 
-/* F-LISTEN-4, F-FIN-1 */
+/* U-10, F-LISTEN-4, F-FIN-1 */
 static void listen_segment_with_neither_is_dropped(void **state)
 {
     (void)state;
@@ -171,7 +171,7 @@ static void syn_sent_unacceptable_ack_is_reset(void **state)
     }
 }
 
-/* F-SYNSENT-2 */
+/* O-04, U-2, F-SYNSENT-2 */
 static void syn_sent_unacceptable_ack_with_rst_is_dropped(void **state)
 {
     (void)state;
@@ -185,7 +185,7 @@ static void syn_sent_unacceptable_ack_with_rst_is_dropped(void **state)
     rig_stop(r);
 }
 
-/* F-SYNSENT-3 */
+/* O-04, U-2, F-SYNSENT-3 */
 static void syn_sent_rst_with_good_ack_refuses(void **state)
 {
     (void)state;
@@ -201,7 +201,7 @@ static void syn_sent_rst_with_good_ack_refuses(void **state)
     rig_stop(r);
 }
 
-/* F-SYNSENT-4, RFC 5961: a blind RST. */
+/* O-04, U-2, F-SYNSENT-4, RFC 5961: a blind RST. */
 static void syn_sent_rst_without_ack_is_dropped(void **state)
 {
     (void)state;
@@ -278,7 +278,7 @@ static void syn_sent_syn_makes_an_active_syn_received(void **state)
     rig_stop(r);
 }
 
-/* F-SYNSENT-7, F-FIN-1 */
+/* U-10, F-SYNSENT-7, F-FIN-1 */
 static void syn_sent_segment_without_syn_and_rst_is_dropped(void **state)
 {
     (void)state;

@@ -38,7 +38,7 @@ static void segment_without_ack_is_dropped(void **state)
     }
 }
 
-/* F-ACK-1, F-ACK-6, O-13, O-14, U-7, R5961-11 */
+/* MAY-12, F-ACK-1, F-ACK-6, O-13, O-14, U-7, R5961-11 */
 static void ack_outside_the_plausible_range_is_answered_and_dropped(void **state)
 {
     (void)state;
@@ -453,7 +453,7 @@ static void close_with_unread_data_resets(void **state)
 
 /* ---- FIN ---- */
 
-/* F-FIN-1 is in opening_test.c. F-FIN-2, MUST-12 */
+/* F-FIN-2, MUST-12 */
 static void fin_in_order_leads_to_close_wait(void **state)
 {
     (void)state;
@@ -677,6 +677,7 @@ static void expect_no_rst_for(enum place place, unsigned flags, unsigned k)
     rig_stop(r);
 }
 
+/* F-INV-1, O-08, U-12 */
 static void rst_never_brings_a_rst(void **state)
 {
     (void)state;

@@ -8,8 +8,9 @@
 #include "stack/stack.h"
 #include "support/rig.h"
 
-#define TOTAL 20000u
-#define PORT  80
+#define TOTAL  20000u
+#define PORT   80
+#define MEMORY ((128u << 10) + TRACE_MEMORY)
 
 struct side {
     estab_stack *stack;
@@ -18,6 +19,7 @@ struct side {
     uint32_t written, read;
     bool ended;   /* the peer's end was read */
     bool shut, closed;
+    struct figure_replay *replay;
     int error;
 };
 
@@ -61,8 +63,10 @@ static void start(struct life *life, bool lossy)
         config.receive_buffer = 6000;
         config.send_buffer = 6000;
         config.msl_ns = SECOND;
-        life->side[i].memory = aligned_alloc(64, 128 << 10);
-        life->side[i].stack = stacks[i] = estab_init(life->side[i].memory, 128 << 10, &config, NULL, NULL);
+        config.trace_records = TRACE_ROOM;
+        life->side[i].replay = figure_replay_new();
+        life->side[i].memory = aligned_alloc(64, MEMORY);
+        life->side[i].stack = stacks[i] = estab_init(life->side[i].memory, MEMORY, &config, NULL, NULL);
         assert_non_null(stacks[i]);
     }
     assert_int_equal(pipe_open(&life->pipe, stacks, &options, error, sizeof error), 0);
@@ -80,8 +84,12 @@ static void start(struct life *life, bool lossy)
 static void stop(struct life *life)
 {
     pipe_close(&life->pipe);
-    free(life->side[0].memory);
-    free(life->side[1].memory);
+    for (unsigned i = 0; i < 2; i++) {
+        rig_replay(life->side[i].replay, life->side[i].stack);
+        assert_true(figure_replay_changes(life->side[i].replay) > 0);
+        figure_replay_free(life->side[i].replay);
+        free(life->side[i].memory);
+    }
 }
 
 static void write_some(struct life *life, struct side *s, unsigned stream)
@@ -130,6 +138,7 @@ static bool users(void *user)
         if (wrong != NULL) {
             fail_msg("estab_check: %s", wrong);
         }
+        rig_replay(s->replay, s->stack);
         if (i == 1 && s->conn == 0) {
             estab_accept(s->stack, life->pipe.now, life->listener, &s->conn);
         }
@@ -176,8 +185,10 @@ static void expect_clean(struct life *life)
 static bool never(void *user)
 {
     struct life *life = user;
-    assert_null(estab_check(life->side[0].stack));
-    assert_null(estab_check(life->side[1].stack));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_null(estab_check(life->side[i].stack));
+        rig_replay(life->side[i].replay, life->side[i].stack);
+    }
     return false;
 }
 

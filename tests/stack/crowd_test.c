@@ -22,6 +22,7 @@ struct crowd {
     struct pipe pipe;
     estab_stack *stack[2];
     void *memory[2];
+    struct figure_replay *replay[2];
     estab_conn listener;
     struct member member[2][CROWD];
     uint64_t seed, bytes_read;
@@ -38,8 +39,8 @@ static void hook(void *user, unsigned from, uint64_t index, struct estab_packet 
                  struct pipe_fate *fate)
 {
     struct crowd *c = user;
-    (void)from;
     (void)index;
+    rig_replay(c->replay[from], c->stack[from]);
     uint32_t dice = roll(c, 100);
     fate->copies = dice < 4 ? 0 : dice < 6 ? 2 : 1;
     fate->extra_ns = dice > 90 ? roll(c, 8) * MS : 0;
@@ -149,6 +150,7 @@ static bool users(void *user)
         if (wrong != NULL) {
             fail_msg("estab_check: %s", wrong);
         }
+        rig_replay(c->replay[side], c->stack[side]);
     }
     return ++c->rounds >= ROUNDS;
 }
@@ -169,6 +171,8 @@ static void start(struct crowd *c, uint64_t seed)
         config.receive_buffer = config.send_buffer = 4000;
         config.port_low = 2000;
         config.port_high = 2015;
+        config.trace_records = TRACE_ROOM;
+        c->replay[i] = figure_replay_new();
         size_t size = (estab_memory_minimum(&config) + 40 * 512 + 63) & ~(size_t)63;
         c->memory[i] = aligned_alloc(64, size);
         c->stack[i] = estab_init(c->memory[i], size, &config, NULL, NULL);
@@ -199,6 +203,9 @@ static void stop(struct crowd *c)
         assert_int_equal(memory.time_wait, 0);
         assert_int_equal(memory.blocks_used, 0);
         assert_int_equal(estab_next_deadline(c->stack[i]), UINT64_MAX);
+        rig_replay(c->replay[i], c->stack[i]);
+        assert_true(figure_replay_changes(c->replay[i]) > 100);
+        figure_replay_free(c->replay[i]);
         free(c->memory[i]);
     }
     pipe_close(&c->pipe);

@@ -27,7 +27,7 @@ static struct outcome run(const struct shape *shape, unsigned steps)
     options.v6 = shape->v6;
     options.timestamps = options.sack = shape->options;
     options.wscale = shape->options ? 1 + 2 : 0;
-    options.config.trace_records = shape->traced ? 16 : 0;
+    options.untraced = !shape->traced;
     options.config.challenge_acks = 2;
     struct rig *r = rig_start(&options);
     rig_reach(r, AT_ESTABLISHED);
@@ -42,10 +42,6 @@ static struct outcome run(const struct shape *shape, unsigned steps)
     unsigned i = 0;
     while (i < steps && random_step(r, &trace)) {
         i++;
-        if (shape->traced && i % 3 == 0) {
-            struct estab_trace records[20];
-            estab_trace_pull(r->stack, records, 20);
-        }
     }
     rig_discard(r);
     struct outcome outcome = {

@@ -45,8 +45,8 @@ static void handshake(struct rig *r, uint16_t port)
 /* ---- ports ---- */
 
 /*
- * RFC 6056: every port of the range is used once for one peer, the last free one is found, and then there is
- * none.
+ * R6056-05: RFC 6056: every port of the range is used once for one peer, the last free one is found, and then
+ * there is none.
  */
 static void ephemeral_ports_are_found_to_the_last(void **state)
 {
@@ -70,7 +70,7 @@ static void ephemeral_ports_are_found_to_the_last(void **state)
     rig_stop(r);
 }
 
-/* R6056-02, -03: not a port on which somebody listens, and not one in TIME-WAIT for that peer. */
+/* R6056-02, R6056-03: not a port on which somebody listens, and not one in TIME-WAIT for that peer. */
 static void ephemeral_port_avoids_listeners(void **state)
 {
     (void)state;
@@ -442,7 +442,7 @@ static void linger_zero_aborts(void **state)
     rig_stop(r);
 }
 
-/* Half-close: data goes on in the other direction. */
+/* MAY-1: Half-close: data goes on in the other direction. */
 static void half_close_goes_on_receiving(void **state)
 {
     (void)state;

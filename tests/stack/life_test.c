@@ -28,7 +28,7 @@ static void random_options(struct rig_options *options, uint64_t *seed)
     options->config.block_size = one_of(seed, blocks, 3);
     options->peer_mss = (uint16_t)one_of(seed, sizes, 8);
     options->iss = one_of(seed, isns, 5);
-    options->config.trace_records = rig_random(seed) % 2 * 8;
+    options->untraced = rig_random(seed) % 8 == 0;
     options->config.challenge_acks = 2;
     size_t blocks_more = rig_random(seed) % 4 == 0 ? 1 + rig_random(seed) % 12 : 60;
     size_t size = estab_memory_minimum(&options->config) + blocks_more * options->config.block_size;

@@ -16,7 +16,7 @@ static struct rig *with(bool sack, bool timestamps)
     return r;
 }
 
-/* RFC 2018 2: only where both said so. */
+/* R2018-02: RFC 2018 2: only where both said so. */
 static void sack_is_sent_only_where_it_was_permitted(void **state)
 {
     (void)state;
@@ -39,7 +39,10 @@ static void sack_is_sent_only_where_it_was_permitted(void **state)
     rig_stop(r);
 }
 
-/* RFC 2018 4: the block of the segment that brought the ACK first, then those that were reported last. */
+/*
+ * R2018-03, R2018-04: RFC 2018 4: the block of the segment that brought the ACK first, then those that were
+ * reported last.
+ */
 static void newest_block_comes_first(void **state)
 {
     (void)state;
@@ -64,7 +67,7 @@ static void newest_block_comes_first(void **state)
     rig_stop(r);
 }
 
-/* As many as fit: four, beside timestamps three. */
+/* R2018-05: As many as fit: four, beside timestamps three. */
 static void four_blocks_fit_or_three_with_timestamps(void **state)
 {
     (void)state;
@@ -85,7 +88,7 @@ static void four_blocks_fit_or_three_with_timestamps(void **state)
     }
 }
 
-/* RFC 2883 4.1: what was received before, left of RCV.NXT. */
+/* R2883-01: RFC 2883 4.1: what was received before, left of RCV.NXT. */
 static void duplicate_text_is_reported_by_dsack(void **state)
 {
     (void)state;
@@ -107,7 +110,10 @@ static void duplicate_text_is_reported_by_dsack(void **state)
 
 /* ---- timestamps ---- */
 
-/* R7323-14, -18: in every segment, echoing; the clock is milliseconds from a keyed offset. */
+/*
+ * R7323-19, R7323-14, R7323-15, R7323-18, R7323-23, R7323-32: in every segment, echoing; the clock is
+ * milliseconds from a keyed offset.
+ */
 static void timestamps_are_in_every_segment(void **state)
 {
     (void)state;
@@ -154,8 +160,8 @@ static void timestamps_are_not_used_where_one_side_does_not_offer(void **state)
 /* ---- duplicate ACKs ---- */
 
 /*
- * RFC 5681 3.2, RFC 3042, RFC 6582: two bring new data, the third the front again; a partial ACK the next
- * hole.
+ * R5681-14, R5681-15, R3042-01: RFC 5681 3.2, RFC 3042, RFC 6582: two bring new data, the third the front
+ * again; a partial ACK the next hole.
  */
 static void third_duplicate_ack_resends_the_front(void **state)
 {
@@ -184,7 +190,7 @@ static void third_duplicate_ack_resends_the_front(void **state)
     assert_int_equal(rig_status(r).in_recovery, 1);
     assert_int_equal(rig_counters(r).fast_retransmits, 1);
     uint32_t ssthresh = rig_status(r).ssthresh;
-    assert_int_equal(ssthresh, 13 * 1460 / 2); /* half of what was in flight */
+    assert_int_equal(ssthresh, 11 * 1460 / 2); /* half of what was in flight, limited transmit left out */
     inject(r, .flags = ACK, .seq = 1, .ack = 5841); /* partial: the next hole at once */
     expect(r, .flags = ACK, .seq = 5841, .ack = 1, .length = 1460);
     rig_discard(r);
@@ -211,7 +217,7 @@ static void segment_with_text_or_another_window_is_no_duplicate_ack(void **state
     rig_stop(r);
 }
 
-/* RFC 5681 3.1: a timeout: one segment, then slow start up to half of the flight. */
+/* R5681-11, R5681-12: RFC 5681 3.1: a timeout: one segment, then slow start up to half of the flight. */
 static void timeout_begins_again_with_one_segment(void **state)
 {
     (void)state;
@@ -232,7 +238,7 @@ static void timeout_begins_again_with_one_segment(void **state)
     rig_stop(r);
 }
 
-/* RFC 6928, R5681-20: ten segments at first; after an idle time no more than that. */
+/* R6928-01: RFC 6928, R5681-20: ten segments at first; after an idle time no more than that. */
 static void initial_window_is_ten_segments(void **state)
 {
     (void)state;
@@ -252,7 +258,10 @@ static void initial_window_is_ten_segments(void **state)
     rig_stop(r);
 }
 
-/* RFC 6928: ten segments but at most 14600 bytes or two segments; another number where the config says so. */
+/*
+ * R6928-01: RFC 6928: ten segments but at most 14600 bytes or two segments; another number where the config
+ * says so.
+ */
 static void initial_window_follows_mss_and_config(void **state)
 {
     (void)state;

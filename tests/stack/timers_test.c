@@ -30,7 +30,7 @@ static void wait_exactly(struct rig *r, uint64_t ns)
     advance(r, 1);
 }
 
-/* MUST-19, RFC 6298 5.5, 2.5: 1, 2, 4 ... 60, 60 */
+/* R6298-05, R6298-09, R6298-11, MUST-19, RFC 6298 5.5, 2.5: 1, 2, 4 ... 60, 60 */
 static void data_is_sent_again_at_doubling_intervals(void **state)
 {
     (void)state;
@@ -48,7 +48,7 @@ static void data_is_sent_again_at_doubling_intervals(void **state)
     rig_stop(r);
 }
 
-/* MUST-20, MUST-22, MUST-23, SHLD-9, SHLD-10: R1 is told, R2 of a SYN is 180 s. */
+/* R6298-01, MUST-20, MUST-22, MUST-23, SHLD-9, SHLD-10: R1 is told, R2 of a SYN is 180 s. */
 static void syn_is_sent_again_until_r2(void **state)
 {
     (void)state;
@@ -95,7 +95,7 @@ static void syn_ack_is_sent_again_until_r2(void **state)
     rig_stop(r);
 }
 
-/* RFC 6298 5.3: an ACK of new data starts the timer anew. */
+/* R6298-10: RFC 6298 5.3: an ACK of new data starts the timer anew. */
 static void ack_of_new_data_restarts_the_timer(void **state)
 {
     (void)state;
@@ -111,7 +111,7 @@ static void ack_of_new_data_restarts_the_timer(void **state)
     rig_stop(r);
 }
 
-/* RFC 6298 5.1, 5.2: it runs while something is outstanding and not longer. */
+/* R6298-10: RFC 6298 5.1, 5.2: it runs while something is outstanding and not longer. */
 static void timer_stops_when_all_is_acknowledged(void **state)
 {
     (void)state;
@@ -126,7 +126,7 @@ static void timer_stops_when_all_is_acknowledged(void **state)
     rig_stop(r);
 }
 
-/* RFC 6298 2.2, 2.3 */
+/* R6298-02, R6298-03, R6298-07: RFC 6298 2.2, 2.3 */
 static void round_trips_set_the_rto(void **state)
 {
     (void)state;
@@ -149,7 +149,7 @@ static void round_trips_set_the_rto(void **state)
     rig_stop(r);
 }
 
-/* MUST-18, Karn: nothing is learned from what was sent twice. */
+/* R6298-06, MUST-18, Karn: nothing is learned from what was sent twice. */
 static void round_trip_of_a_retransmission_is_not_a_sample(void **state)
 {
     (void)state;
@@ -190,7 +190,8 @@ static void backed_off_rto_stays_until_a_sample(void **state)
 }
 
 /*
- * RFC 6298 5.7, R5681-06: after a SYN that was sent twice data starts with 3 s and a window of one segment.
+ * R6298-12: RFC 6298 5.7, R5681-06: after a SYN that was sent twice data starts with 3 s and a window of one
+ * segment.
  */
 static void lost_syn_starts_data_with_three_seconds(void **state)
 {
@@ -240,7 +241,7 @@ static void user_timeout_follows_its_option(void **state)
     rig_stop(r);
 }
 
-/* The default R2: 900 s. */
+/* MUST-20, SHLD-11: The default R2: 900 s. */
 static void data_is_given_up_after_the_default_r2(void **state)
 {
     (void)state;
@@ -381,7 +382,10 @@ static void zero_window_probe_acknowledged_by_an_old_segment_keeps_r2(void **sta
 
 /* ---- delayed ACK ---- */
 
-/* SHLD-18, MUST-40: to the nanosecond, from the first segment; the second small one does not move it. */
+/*
+ * R5681-21, SHLD-18, MUST-40: to the nanosecond, from the first segment; the second small one does not move
+ * it.
+ */
 static void delayed_ack_comes_at_its_time(void **state)
 {
     (void)state;
@@ -400,7 +404,7 @@ static void delayed_ack_comes_at_its_time(void **state)
     rig_stop(r);
 }
 
-/* SHLD-19: every second full segment at once. MUST-58: one ACK for a batch. */
+/* R5681-21, SHLD-19: every second full segment at once. MUST-58: one ACK for a batch. */
 static void every_second_full_segment_is_acknowledged_at_once(void **state)
 {
     (void)state;
@@ -469,7 +473,7 @@ static void idle_connection_is_silent_for_a_day(void **state)
     rig_stop(r);
 }
 
-/* MUST-24, MUST-28, SHLD-12, MUST-29: after two hours, 75 s apart; nine unanswered ones end it. */
+/* MAY-5, MUST-24, MUST-28, SHLD-12, MUST-29: after two hours, 75 s apart; nine unanswered ones end it. */
 static void keepalive_probes_and_gives_up(void **state)
 {
     (void)state;
@@ -523,7 +527,7 @@ static void keepalive_answer_keeps_the_connection(void **state)
     rig_stop(r);
 }
 
-/* MAY-6: a peer's garbage octet probe is answered. */
+/* RFC 9293 3.8.4: a peer's garbage octet probe is answered. */
 static void keepalive_probe_of_the_peer_is_answered(void **state)
 {
     (void)state;

@@ -7,7 +7,8 @@
 #include "drivers/pipe.h"
 #include "support/rig.h"
 
-#define PORT 80
+#define PORT   80
+#define MEMORY ((2u << 20) + TRACE_MEMORY)
 
 struct weather {
     const char *name;
@@ -17,6 +18,7 @@ struct weather {
 struct side {
     estab_stack *stack;
     void *memory;
+    struct figure_replay *replay;
     estab_conn conn;
     uint64_t written, read;
     bool ended, shut, closed;
@@ -40,6 +42,7 @@ static void hook(void *user, unsigned from, uint64_t index, struct estab_packet 
         t->sum = (t->sum ^ packet->data[i]) * UINT64_C(0x100000001b3) + from;
     }
     t->sum += t->pipe.now;
+    rig_replay(t->side[from].replay, t->side[from].stack);
     uint32_t dice = rig_random(&t->seed) % 1000;
     const struct weather *w = &t->weather;
     fate->copies = dice < w->lose ? 0 : dice < w->lose + w->twice ? 2 : 1;
@@ -78,8 +81,10 @@ static void start(struct transfer *t, const struct plan *plan)
         config.receive_buffer = config.send_buffer = plan->buffer;
         config.block_size = plan->block;
         config.msl_ns = SECOND;
-        t->side[i].memory = aligned_alloc(64, 2 << 20);
-        t->side[i].stack = stacks[i] = estab_init(t->side[i].memory, 2 << 20, &config, NULL, NULL);
+        config.trace_records = TRACE_ROOM;
+        t->side[i].replay = figure_replay_new();
+        t->side[i].memory = aligned_alloc(64, MEMORY);
+        t->side[i].stack = stacks[i] = estab_init(t->side[i].memory, MEMORY, &config, NULL, NULL);
         assert_non_null(stacks[i]);
     }
     assert_int_equal(pipe_open(&t->pipe, stacks, &options, error, sizeof error), 0);
@@ -224,6 +229,17 @@ static bool users(void *user)
     return t->side[0].closed && t->side[1].closed;
 }
 
+static void stop(struct transfer *t)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        rig_replay(t->side[i].replay, t->side[i].stack);
+        assert_true(figure_replay_changes(t->side[i].replay) > 0);
+        figure_replay_free(t->side[i].replay);
+        free(t->side[i].memory);
+    }
+    pipe_close(&t->pipe);
+}
+
 /* Returns a sum over every packet sent and its time. */
 static uint64_t run(const struct plan *plan)
 {
@@ -244,9 +260,7 @@ static uint64_t run(const struct plan *plan)
         assert_int_equal(memory.connections, i);
         assert_int_equal(memory.time_wait, 0);
     }
-    pipe_close(&t.pipe);
-    free(t.side[0].memory);
-    free(t.side[1].memory);
+    stop(&t);
     return t.sum;
 }
 
@@ -357,9 +371,8 @@ static void two_stacks_open_and_close_at_the_same_time(void **state)
             struct estab_memory memory;
             estab_memory(t.side[i].stack, &memory);
             assert_int_equal(memory.connections + memory.time_wait + memory.blocks_used, 0);
-            free(t.side[i].memory);
         }
-        pipe_close(&t.pipe);
+        stop(&t);
     }
 }
 

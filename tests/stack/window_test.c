@@ -481,7 +481,7 @@ static void urgent_data_may_be_longer_than_the_pointer(void **state)
 
 /* ---- window scale ---- */
 
-/* R7323-02: only where both offer. R7323-04: never in the SYN's own window. */
+/* R7323-07, R7323-01, R7323-06, R7323-02: only where both offer. R7323-04: never in the SYN's own window. */
 static void window_scale_needs_both_sides(void **state)
 {
     (void)state;
@@ -509,7 +509,7 @@ static void window_scale_needs_both_sides(void **state)
     rig_stop(r);
 }
 
-/* The answer to a SYN without it does not offer it. */
+/* R7323-05, R7323-06: The answer to a SYN without it does not offer it. */
 static void window_scale_is_not_offered_to_a_syn_without(void **state)
 {
     (void)state;
@@ -527,7 +527,7 @@ static void window_scale_is_not_offered_to_a_syn_without(void **state)
     }
 }
 
-/* R7323-08, V-14 */
+/* R7323-07, R7323-08, V-14 */
 static void v14_window_scale_above_14_is_14(void **state)
 {
     (void)state;
@@ -545,7 +545,7 @@ static void v14_window_scale_above_14_is_14(void **state)
     }
 }
 
-/* SHLD-14 with a scale: what rounding takes away is never less than what was announced. */
+/* R7323-11, SHLD-14 with a scale: what rounding takes away is never less than what was announced. */
 static void scaled_window_never_moves_left(void **state)
 {
     (void)state;

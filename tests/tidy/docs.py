@@ -1,10 +1,13 @@
 """
 The documents say what is there: relative links and their anchors lead somewhere, `make` targets that are named exist, and (with --tool) so do the
-sub-commands, flags and exit codes that the README names, each found in the tool's own help.
+sub-commands, flags and exit codes that the README names, each found in the tool's own help; and the pages that scripts/docs.sh makes from the code are
+what it makes now.
 """
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 from c_source import expect, run
 
@@ -90,13 +93,35 @@ def check_tool(root, tool):
     return found
 
 
+def check_generated(root, tool):
+    """The pages that `make docs` makes, made again elsewhere."""
+    script = root / "scripts" / "docs.sh"
+    if not script.exists():
+        return []
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        result = subprocess.run(["sh", str(script), tool, folder], capture_output=True, text=True, timeout=60)
+        if result.returncode != 0:
+            return ["scripts/docs.sh fails: %s" % result.stderr.strip()]
+        made = sorted(pathlib.Path(folder).iterdir())
+        if not made:
+            return ["scripts/docs.sh makes nothing"]
+        for page in made:
+            kept = root / "docs" / page.name
+            if not kept.exists():
+                found.append("docs/%s is not there: `make docs` makes it" % page.name)
+            elif kept.read_bytes() != page.read_bytes():
+                found.append("docs/%s is not what the code says: `make docs` makes it again" % page.name)
+    return found
+
+
 def check(root, arguments=None):
     complaints = []
     for path in documents_of(root):
         text = path.read_text()
         complaints += check_links(root, path, text) + check_make(root, path, text)
     if arguments and arguments.tool:
-        complaints += check_tool(root, arguments.tool)
+        complaints += check_tool(root, arguments.tool) + check_generated(root, arguments.tool)
     return complaints
 
 
@@ -112,15 +137,28 @@ def self_test_tool():
         ("Run `build/estab serve --prot 80`.\n", "does not know --prot"),
         ("It exits 9.\n", "exit code 9"),
     ]
+    generator = '#!/bin/sh\nset -e\n"$1" serve --help > "$2/page.md"\n'
+    page = "--port N  where to listen\n"
+    generated = [
+        ({"docs/page.md": page}, None),
+        ({"docs/page.md": page + "one more\n"}, "docs/page.md is not what the code says"),
+        ({"docs/other.md": page}, "docs/page.md is not there"),
+        ({"scripts/docs.sh": "exit 0\n"}, "makes nothing"),
+        ({"scripts/docs.sh": "echo broken >&2; exit 1\n"}, "docs.sh fails: broken"),
+    ]
     failed = []
+
+    def check_with(root):
+        tool = root / "tool"
+        tool.chmod(0o755)
+        arguments = Arguments()
+        arguments.tool = str(tool)
+        return check(root, arguments)
+
     for text, wanted in cases:
-        def check_with(root):
-            tool = root / "tool"
-            tool.chmod(0o755)
-            arguments = Arguments()
-            arguments.tool = str(tool)
-            return check(root, arguments)
         failed += expect(check_with, {"README.md": text, "tool": script}, wanted)
+    for files, wanted in generated:
+        failed += expect(check_with, {"README.md": "", "tool": script, "scripts/docs.sh": generator, **files}, wanted)
     return failed
 
 

@@ -17,6 +17,8 @@ FIGURE = {
     ("FIN-WAIT-1", "CLOSING"), ("FIN-WAIT-2", "TIME-WAIT"), ("CLOSING", "TIME-WAIT"),
     ("CLOSE-WAIT", "LAST-ACK"), ("LAST-ACK", "CLOSED"), ("TIME-WAIT", "CLOSED"),
 }
+NOTE_1 = ("SYN-RECEIVED", "LISTEN")
+NOTE_2 = ("FIN-WAIT-1", "TIME-WAIT")
 
 
 class States(tool.Case):
@@ -66,12 +68,49 @@ class States(tool.Case):
         space = {"s": "http://www.w3.org/2000/svg"}
         names = [element.text for element in root.findall("s:text[@class='state']", space)]
         self.assertEqual(sorted(names), sorted([*STATES, "CLOSED"]))
-        self.assertEqual(len(root.findall("s:path[@class='arrow']", space)), len(FIGURE))
         boxes = [[float(rect.get(key)) for key in ("x", "y", "width", "height")]
-                 for rect in root.findall("s:rect", space)]
-        ends = {self.box_at(boxes, names, point) for path in root.findall("s:path[@class='arrow']", space)
-                for point in [self.ends_of(path.get("d"))]}
-        self.assertEqual(ends, FIGURE)
+                 for rect in root.findall("s:rect[@class='box']", space)]
+        drawn = root.findall("s:path[@class='arrow']", space)
+        noted = root.findall("s:path[@class='arrow note']", space)
+        ends = [self.box_at(boxes, names, self.ends_of(path.get("d"))) for path in [*drawn, *noted]]
+        self.assertEqual(sorted(ends), sorted([*FIGURE, NOTE_2]))
+        self.assertEqual(set(ends[len(drawn):]), {NOTE_1, NOTE_2})
+
+    def test_svg_has_its_labels_beside_the_boxes_and_inside_the_card(self):
+        """A rough measure of the words: nothing written lies on a box, on other words, or over the edge."""
+        root = xml.fromstring(self.assert_succeeds(tool.run("states", "--svg")))
+        space = {"s": "http://www.w3.org/2000/svg"}
+        width, height = (float(number) for number in root.get("viewBox").split()[2:])
+        boxes = [tuple(float(rect.get(key)) for key in ("x", "y", "width", "height"))
+                 for rect in root.findall("s:rect[@class='box']", space)]
+        words = [self.area_of(text, space) for text in root.findall("s:text[@class='label']", space)]
+        for i, (left, top, right, bottom) in enumerate(words):
+            self.assertTrue(0 < left and right < width and 0 < top and bottom < height, words[i])
+            others = [*words[:i], *((x, y, x + w, y + h) for x, y, w, h in boxes)]
+            for other in others:
+                apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+                self.assertTrue(apart, (words[i], other))
+
+    @staticmethod
+    def area_of(text, space):
+        below = text.find("s:tspan", space).text
+        width = max(7.2 * len(text.text), 6.0 * len(below))
+        x, y = float(text.get("x")), float(text.get("y"))
+        left = {"start": x, "middle": x - width / 2, "end": x - width}[text.get("text-anchor")]
+        return left, y - 10, left + width, y + 17
+
+    def test_svg_lists_what_the_figure_leaves_out(self):
+        root = xml.fromstring(self.assert_succeeds(tool.run("states", "--svg")))
+        space = {"s": "http://www.w3.org/2000/svg"}
+        listed = set()
+        for row in root.findall("s:g[@class='row']", space):
+            event, states, end, sections = (text.text for text in row.findall("s:text", space))
+            for state in states.split(", "):
+                listed.add((state, event, state if end == "stays" else end))
+                section = [arrow["section"] for arrow in self.arrows if (arrow["from"], arrow["event"]) == (state, event)]
+                self.assertIn(section[0], sections.split(", "))
+        left_out = {(arrow["from"], arrow["event"], arrow["to"]) for arrow in self.arrows if not arrow["in_figure"]}
+        self.assertEqual(listed, left_out)
 
     @staticmethod
     def ends_of(path):
@@ -91,6 +130,23 @@ class States(tool.Case):
             self.assertEqual(len(near), 1, (px, py))
             found.append(near[0])
         return tuple(found)
+
+    def test_one_state_is_that_part_of_the_whole(self):
+        whole = self.assert_succeeds(tool.run("states")).decode()
+        for state in STATES:
+            for name in (state, state.lower()):
+                part = self.assert_succeeds(tool.run("states", name)).decode()
+                self.assertTrue(part.startswith(state + "\n  may be called"), part)
+                self.assertIn("\n\n" + part, whole)
+            found = tool.records(self.assert_succeeds(tool.run("states", "--json", state)))
+            self.assertEqual(found, [record for record in [*self.states, *self.arrows]
+                                     if state in (record.get("state"), record.get("from"))])
+
+    def test_wrong_name_is_usage(self):
+        self.assert_fails(tool.run("states", "SYN-RCVD"), 2, "SYN-RCVD", *STATES)
+        self.assert_fails(tool.run("states", ""), 2, "no state")
+        self.assert_fails(tool.run("states", "CLOSED", "LISTEN"), 2, "LISTEN")
+        self.assert_fails(tool.run("states", "--svg", "CLOSED"), 2, "CLOSED", "--svg")
 
     def test_formats_exclude_each_other(self):
         self.assert_fails(tool.run("states", "--svg", "--json"), 2, "--svg", "--json")

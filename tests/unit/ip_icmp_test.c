@@ -316,6 +316,7 @@ static void error_about_somebody_elses_packet_is_dropped(void **state)
     fixture_destroy(f);
 }
 
+/* O-32, O-34 */
 static void source_quench_redirect_and_others_are_dropped_in_silence(void **state)
 {
     (void)state;

@@ -142,6 +142,7 @@ static size_t with_options(uint8_t *out, const uint8_t *options, size_t length, 
     return packet + length;
 }
 
+/* MUST-50 */
 static void v05_every_option_kind_and_length_is_skipped_or_dropped(void **state)
 {
     (void)state;

@@ -481,6 +481,7 @@ static void duplicate_address_detection_is_answered_to_all(void **state)
     fixture_destroy(f);
 }
 
+/* O-34 */
 static void o34_discovery_from_beyond_the_link_is_dropped(void **state)
 {
     (void)state;

@@ -76,6 +76,7 @@ static void check_choice(struct fixture *f, const struct choice *c, unsigned num
     fixture_check(f);
 }
 
+/* MUST-44, MUST-46 */
 static void path_selection_table(void **state)
 {
     (void)state;
@@ -304,6 +305,7 @@ static void minimal_host_fits_into_its_memory(void **state)
 
 /* ---- headers ---- */
 
+/* O-28 */
 static void headers_are_written_without_counters(void **state)
 {
     (void)state;
@@ -333,6 +335,7 @@ static void headers_are_written_without_counters(void **state)
     fixture_destroy(f);
 }
 
+/* O-28 */
 static void o28_flow_labels_tell_nothing_of_other_flows(void **state)
 {
     (void)state;

@@ -20,7 +20,7 @@ static struct tcp_rtt fresh(void)
     return rtt;
 }
 
-/* 2.1 */
+/* R6298-01 */
 static void initial_timeout_is_the_configured_one(void **state)
 {
     (void)state;
@@ -29,7 +29,7 @@ static void initial_timeout_is_the_configured_one(void **state)
     assert_int_equal(rtt.min_us, UINT32_MAX);
 }
 
-/* 2.2 */
+/* R6298-02 */
 static void first_sample_sets_srtt_and_half_as_variance(void **state)
 {
     (void)state;
@@ -40,7 +40,7 @@ static void first_sample_sets_srtt_and_half_as_variance(void **state)
     assert_int_equal(rtt_rto_ns(&rtt, &limits), 900 * MS);
 }
 
-/* 2.3: RTTVAR is computed with the old SRTT. */
+/* R6298-03: RTTVAR is computed with the old SRTT. */
 static void next_sample_follows_the_formulas_in_their_order(void **state)
 {
     (void)state;
@@ -58,7 +58,7 @@ static void next_sample_follows_the_formulas_in_their_order(void **state)
     assert_int_equal(rtt_rto_ns(&rtt, &limits), 200 * MS); /* the lower limit */
 }
 
-/* 5.5, 2.5 */
+/* R6298-05, R6298-11 */
 static void backoff_doubles_up_to_the_limit(void **state)
 {
     (void)state;
@@ -76,7 +76,7 @@ static void backoff_doubles_up_to_the_limit(void **state)
     assert_int_equal(rtt_rto_ns(&rtt, &limits), 900 * MS);
 }
 
-/* Karn: one segment at a time, none that was sent twice. */
+/* R6298-06, R6298-07: Karn: one segment at a time, none that was sent twice. */
 static void timing_takes_one_segment_and_stops_on_retransmission(void **state)
 {
     (void)state;
@@ -96,7 +96,7 @@ static void timing_takes_one_segment_and_stops_on_retransmission(void **state)
     assert_int_equal(rtt.srtt_us, 2000000);
 }
 
-/* 5.7 */
+/* R6298-12 */
 static void lost_syn_gives_data_three_seconds(void **state)
 {
     (void)state;

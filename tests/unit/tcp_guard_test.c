@@ -18,7 +18,7 @@ static struct flow_words flow_of(uint64_t ports)
     return (struct flow_words){.w = {0, 0xffff0a090002, 0, 0xffff0a090001, ports}};
 }
 
-/* MUST-8: M is a clock of 4 us, whatever the flow. */
+/* O-26, MUST-8: M is a clock of 4 us, whatever the flow. */
 static void isn_follows_the_clock(void **state)
 {
     (void)state;
@@ -33,8 +33,8 @@ static void isn_follows_the_clock(void **state)
 }
 
 /*
- * MUST-9, SHLD-1: F depends on each part of the flow and on the key; no bit is constant, none follows from
- * the port.
+ * O-24, O-26, R7323-41, MUST-9, SHLD-1: F depends on each part of the flow and on the key; no bit is
+ * constant, none follows from the port.
  */
 static void isn_of_flows_and_keys_are_unrelated(void **state)
 {
@@ -107,7 +107,7 @@ static void plausible_acks_lie_between_the_old_window_and_snd_nxt(void **state)
     }
 }
 
-/* R6528-03: the same flow again, later, begins beyond; another secret knows nothing of the first. */
+/* O-26, R6528-01: the same flow again, later, begins beyond; another secret knows nothing of the first. */
 static void stack_opens_the_same_flow_again_further_on(void **state)
 {
     (void)state;
