@@ -54,11 +54,9 @@ file(GLOB tool_parts CONFIGURE_DEPENDS tools/*.c)
 list(FILTER tool_parts EXCLUDE REGEX "/main\\.c$")
 if(tool_parts)
     estab_plain_library(estab_tool_plain ${tool_parts})
-    if(TARGET estab_script) #TEMP
     estab_script_library(estab_script_plain ${outer_test_library} estab_plain)
     set_target_properties(estab_script_plain PROPERTIES EXCLUDE_FROM_ALL ON)
     target_link_libraries(estab_tool_plain PUBLIC estab_script_plain)
-    endif() #TEMP
     target_link_libraries(estab_tool_plain PUBLIC ${outer_test_library})
 endif()
 
@@ -160,6 +158,7 @@ endfunction()
 estab_tidy_test(include_rule)
 estab_tidy_test(style)
 estab_tidy_test(docs ${tool_argument})
+estab_tidy_test(requirements)
 if(estab_localized)
     estab_tidy_test(symbols --object ${estab_object} --archive $<TARGET_FILE:estab>)
 endif()
@@ -184,8 +183,20 @@ if(TARGET estab_tool AND NOT CMAKE_CROSSCOMPILING)
     endforeach()
 endif()
 
+# ------------------------------------------------------------------ script: packet scripts, ours and, where they are there, others
+if(TARGET estab_tool)
+    add_test(NAME script.own COMMAND estab_tool script tests/script WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(script.own PROPERTIES LABELS script TIMEOUT 300)
+    set(shared_scripts ${PROJECT_SOURCE_DIR}/../shared/scripts)
+    if(EXISTS ${shared_scripts})
+        add_test(NAME script.shared COMMAND estab_tool script --allow-unparsed
+            --deviations docs/deviations.tsv ${shared_scripts} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+        set_tests_properties(script.shared PROPERTIES LABELS script TIMEOUT 300)
+    endif()
+endif()
+
 # ---------------------------------------- packetdrill: the adapter, driven through every call as that program does it
-if(TARGET estab_packetdrill AND EXISTS ${PROJECT_SOURCE_DIR}/tests/packetdrill/host.c) #TEMP
+if(TARGET estab_packetdrill)
     add_executable(packetdrill_host tests/packetdrill/host.c)
     set_target_properties(packetdrill_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     estab_test_defaults(packetdrill_host)

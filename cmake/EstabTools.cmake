@@ -27,7 +27,6 @@ endif()
 file(GLOB packetdrill_sources CONFIGURE_DEPENDS sim/packetdrill/*.c)
 file(GLOB packetdrill_sockets CONFIGURE_DEPENDS sim/sockets*.c)
 set(packetdrill_exports ${PROJECT_SOURCE_DIR}/sim/packetdrill/exports.map)
-if(packetdrill_sources) #TEMP
 add_library(estab_packetdrill MODULE ${packetdrill_sources} ${packetdrill_sockets} ${core_sources})
 set_target_properties(estab_packetdrill PROPERTIES C_VISIBILITY_PRESET hidden LINK_DEPENDS ${packetdrill_exports})
 target_compile_definitions(estab_packetdrill PRIVATE _GNU_SOURCE)
@@ -35,7 +34,6 @@ target_include_directories(estab_packetdrill PRIVATE
     ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(estab_packetdrill PRIVATE ${outer_flags} Threads::Threads ${CMAKE_DL_LIBS})
 target_link_options(estab_packetdrill PRIVATE LINKER:--version-script=${packetdrill_exports})
-endif() #TEMP
 
 set(outer_libraries "")
 foreach(library estab_drivers estab_sim)
@@ -44,7 +42,6 @@ foreach(library estab_drivers estab_sim)
     endif()
 endforeach()
 
-if(EXISTS ${PROJECT_SOURCE_DIR}/tools/script/grammar.y) #TEMP
 # The reader of packet scripts: its scanner and parser are made by flex and bison, whose code has a style of its own.
 find_package(FLEX 2.6 REQUIRED)
 find_package(BISON 3.7 REQUIRED)
@@ -63,7 +60,6 @@ function(estab_script_library name)
 endfunction()
 set_source_files_properties(${BISON_script_grammar_OUTPUTS} ${FLEX_script_lexer_OUTPUTS} PROPERTIES COMPILE_OPTIONS "-w")
 estab_script_library(estab_script ${outer_libraries} estab)
-endif() #TEMP
 
 file(GLOB tool_sources CONFIGURE_DEPENDS tools/*.c)
 if(tool_sources)
@@ -71,7 +67,7 @@ if(tool_sources)
     set_target_properties(estab_tool PROPERTIES OUTPUT_NAME estab)
     target_compile_definitions(estab_tool PRIVATE _GNU_SOURCE)
     target_include_directories(estab_tool PRIVATE ${PROJECT_SOURCE_DIR})
-    target_link_libraries(estab_tool PRIVATE $<TARGET_NAME_IF_EXISTS:estab_script> ${outer_libraries} estab ${outer_flags} Threads::Threads)
+    target_link_libraries(estab_tool PRIVATE estab_script ${outer_libraries} estab ${outer_flags} Threads::Threads)
 endif()
 
 # One file, one program.

@@ -27,6 +27,7 @@
 #define SNDBUF_MIN         4608
 #define MSS_DEFAULT        536
 #define LINGER2_MAX        120
+#define RTO_MAX            120 /* seconds */
 #define NAME_MAX_CC        16
 
 /* ------------------------------------------------------------------------------------ options that count */
@@ -184,6 +185,20 @@ static int buffer_size(int name, int value)
     return 2 * bounded < least ? least : 2 * bounded;
 }
 
+/* TCP_DEFER_ACCEPT is kept as a number of SYN,ACKs: the time at which the last of them would be over. */
+static int defer_seconds(int seconds)
+{
+    int over = 1, wait = 1;
+    if (seconds <= 0) {
+        return 0;
+    }
+    for (unsigned sent = 1; over < seconds && sent < 255; sent++) {
+        wait = 2 * wait < RTO_MAX ? 2 * wait : RTO_MAX;
+        over += wait;
+    }
+    return over;
+}
+
 /* What Linux makes of a value before it keeps it; an error where it refuses it. */
 static int adjust(const struct socket *socket, int option, int *value)
 {
@@ -194,7 +209,7 @@ static int adjust(const struct socket *socket, int option, int *value)
     case OPTION_LINGER2:
         *value = *value < 0 ? -1 : *value == 0 ? 60 : *value > LINGER2_MAX ? LINGER2_MAX : *value;
         return 0;
-    case OPTION_DEFER_ACCEPT: *value = *value < 0 ? 0 : *value; return 0;
+    case OPTION_DEFER_ACCEPT: *value = defer_seconds(*value); return 0;
     case OPTION_TOS:
         *value &= 0xfc; /* ECN's bits are TCP's own */
         return 0;
@@ -462,7 +477,8 @@ static const struct special_row *special_of(int level, int name)
 /* IPv6's options are for sockets of its own; IPv4's serve both, mapped addresses being what they are. */
 static bool level_fits(const struct socket *socket, int level)
 {
-    return level != IPPROTO_IPV6 || socket->domain == AF_INET6;
+    bool own = level == IPPROTO_IPV6 && socket->domain == AF_INET6;
+    return own || level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP;
 }
 
 /* An option of IP that fits into a byte is given back as one where there is no room for more. */
@@ -493,7 +509,7 @@ int sockets_getsockopt(struct sockets *s, uint64_t now, int fd, int level, int n
     }
     struct option_call call = {.s = s, .socket = &file->socket, .name = name, .out = value, .length = length};
     if (!level_fits(call.socket, level)) {
-        return -ENOPROTOOPT;
+        return call.socket->domain == AF_INET ? -EOPNOTSUPP : -ENOPROTOOPT;
     }
     const struct special_row *special = special_of(level, name);
     if (special != NULL) {

@@ -1,7 +1,7 @@
 /*
  * Pipes of 64 KiB, and what moves bytes between files without the program seeing them: splice() and
  * sendfile(). Blocking, partial results and errors are Linux's; a write of at most PIPE_BUF bytes is whole
- * or not done.
+ * or not done. A pipe holds bytes and not pages: many short writes fill it later than one of Linux.
  */
 #include "sockets_private.h"
 
@@ -288,15 +288,17 @@ static bool is_pipe(const struct file *file)
 
 static int check_splice(const struct file *in, const struct file *out, unsigned flags)
 {
+    const unsigned all = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
+    if ((flags & ~all) != 0) {
+        return -EINVAL;
+    }
     if (in == NULL || out == NULL || in->kind == FILE_PIPE_WRITE || out->kind == FILE_PIPE_READ) {
         return -EBADF;
     }
-    const unsigned all = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
-    bool known = (flags & ~all) == 0;
     bool one_is_pipe = is_pipe(in) || is_pipe(out);
     bool same = is_pipe(in) && is_pipe(out) && in->pipe == out->pipe;
     bool sets = in->kind == FILE_EPOLL || out->kind == FILE_EPOLL;
-    return known && one_is_pipe && !same && !sets ? 0 : -EINVAL;
+    return one_is_pipe && !same && !sets ? 0 : -EINVAL;
 }
 
 ssize_t sockets_splice(struct sockets *s, uint64_t now, int fd_in, int fd_out, size_t length, unsigned flags,

@@ -175,15 +175,15 @@ static int run_scripts(const struct arguments *arguments, const struct script_se
 }
 
 static const char summary[] =
-    "Runs packet scripts in packetdrill's language against the stack in virtual time: each PATH is a script,\n"
-    "or a folder whose *.pkt are run. Every run of a script gives the same result. Nothing of this machine\n"
-    "is used: sysctls that a script's commands set become our config where we have the like, other commands\n"
-    "are passed over (--verbose names them), files that it opens are zeros. python3 runs where a script has\n"
-    "code.\n"
+    "Runs packet scripts in packetdrill's language against the stack in virtual time: each PATH is a\n"
+    "script, or a folder whose *.pkt are run. Every run of a script gives the same result. Nothing of this\n"
+    "machine is used: sysctls that a script's commands set become our config where we have the like, other\n"
+    "commands are passed over (--verbose names them), files that it opens are zeros. python3 runs where a\n"
+    "script has code.\n"
     "\n"
     "A packet that differs, comes at another time, is missing, or was sent before the last event without\n"
-    "being expected fails a script. Exit codes: 0 nothing failed; 1 a script failed, or one of several could\n"
-    "not be read; 2 wrong usage, or the only script could not be read.";
+    "being expected fails a script. Exit codes: 0 nothing failed; 1 a script failed, or one of several\n"
+    "could not be read; 2 wrong usage, or the only script could not be read.";
 
 int script_main(int argc, char **argv)
 {

@@ -9,8 +9,8 @@ void states_draw_mermaid(bool all);
 void states_draw_dot(bool all);
 
 /*
- * Laid out as Figure 5 is, with its arrows and those of its notes; the others are listed below. False = an arrow
- * has no place in the drawing (a line was printed).
+ * Laid out as Figure 5 is, with its arrows and those of its notes; the others are listed below. False = an
+ * arrow has no place in the drawing (a line was printed).
  */
 bool states_draw_svg(void);
 

@@ -1,8 +1,9 @@
 /*
  * The state machine as SVG, in the places of RFC 9293 Figure 5. Which arrows there are comes from
- * estab_transition(); here stands only where the drawing puts them, what the figure writes below an event, and
- * how notes 1 and 2 are marked. What the figure leaves out (3.10: RST, ABORT, timeouts) is a table below it, so
- * that the drawing stays legible. As in the figure, CLOSED stands at the beginning and once more at the end.
+ * estab_transition(); here stands only where the drawing puts them, what the figure writes below an event,
+ * and how notes 1 and 2 are marked. What the figure leaves out (3.10: RST, ABORT, timeouts) is a table below
+ * it, so that the drawing stays legible. As in the figure, CLOSED stands at the beginning and once more at
+ * the end.
  */
 #include "states.h"
 #include "tool.h"
@@ -208,7 +209,7 @@ static void draw_legend(void)
     }
 }
 
-/* ----------------------------------------------------------------------------------------------- the whole */
+/* ---------------------------------------------------------------------------------------------- the whole */
 
 static const char style[] = "<style>\n"
                             ".card { fill: #ffffff; stroke: #d0d7de; }\n"

@@ -20,7 +20,7 @@
  * comment says "moves the deadline", ask estab_next_deadline() again afterwards; every call that takes `now`
  * may also leave packets to pull. One thread at a time may use a stack; different stacks share nothing.
  *
- * Requirement ids (MUST-1, SHLD-2 ...) are those of RFC 9293 appendix B.
+ * Requirement ids (MUST-n, SHLD-n ...) are those of RFC 9293 appendix B; all are in docs/requirements.md.
  */
 #ifndef ESTAB_ESTAB_H
 #define ESTAB_ESTAB_H
@@ -186,7 +186,7 @@ ESTAB_API extern const struct estab_cc estab_cc_newreno;   /* RFC 5681, 6582 */
 
 struct estab_config {
     size_t size;                  /* sizeof(struct estab_config): lets the struct grow */
-    /* the only entropy (R6528-03, RFC 6056, 7323): 16 random bytes, another for each stack, never shown */
+    /* the only entropy (RFC 6528, 6056, 7323): 16 random bytes, another for each stack, never shown */
     uint8_t secret[16];
     const struct estab_family *ipv6;
     const struct estab_link *ethernet;
@@ -548,7 +548,8 @@ struct estab_status {
     uint32_t urgent_ahead;       /* bytes up to the end of urgent data (MUST-33) */
     uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retransmitted;
     uint64_t segments_sent, segments_received, segments_retransmitted;
-    uint64_t last_sent_ns, last_received_ns; /* to about a millisecond; 0 = never */
+    /* of what takes sequence numbers, and of any segment; to about a millisecond; 0 = never */
+    uint64_t last_sent_ns, last_received_ns;
     uint64_t next_timer_ns;      /* UINT64_MAX = none runs */
     uint8_t timers;              /* bit i = enum estab_timer i runs */
     uint32_t accept_waiting;     /* listener: connections to accept */

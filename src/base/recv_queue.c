@@ -350,6 +350,7 @@ __attribute__((noinline)) static enum recv_verdict insert_slow(struct recv_queue
                                                                 struct piece rest)
 {
     tcp_seq old_end = queue->end;
+    tcp_seq from = rest.from;
     /* What is stored ahead begins behind `end`, so `end` itself stands for nothing. */
     tcp_seq stored_at = old_end;
     bool complete = fill_gaps(queue, pool, &rest, &stored_at);
@@ -362,7 +363,13 @@ __attribute__((noinline)) static enum recv_verdict insert_slow(struct recv_queue
     if (!seq_eq(queue->end, old_end)) {
         return RECV_IN_ORDER;
     }
-    return seq_eq(stored_at, old_end) ? RECV_DUPLICATE : RECV_AHEAD;
+    if (!seq_eq(stored_at, old_end)) {
+        return RECV_AHEAD;
+    }
+    if (seq_gt(from, queue->end)) {
+        remember_recent(queue, from); /* RFC 2018 4: the range that the last segment lies in comes first */
+    }
+    return RECV_DUPLICATE;
 }
 
 enum recv_verdict recv_queue_insert(struct recv_queue *queue, struct pool *pool, tcp_seq from,
@@ -511,6 +518,23 @@ unsigned recv_queue_recent(const struct recv_queue *queue, tcp_seq (*edges)[2], 
         count = edges_add(edges, count, max, &ahead->range[i]);
     }
     return count;
+}
+
+bool recv_queue_held(const struct recv_queue *queue, tcp_seq from, uint32_t length, tcp_seq edges[2])
+{
+    uint32_t index = range_find(queue, from);
+    tcp_seq until = seq_add(from, length);
+    edges[0] = from;
+    edges[1] = held_until(queue, index, from);
+    if (seq_eq(edges[0], edges[1])) {
+        if (index == ahead_count(queue) || seq_geq(ahead_of(queue)->range[index].begin, until)) {
+            return false;
+        }
+        edges[0] = ahead_of(queue)->range[index].begin;
+        edges[1] = ahead_of(queue)->range[index].end;
+    }
+    edges[1] = seq_min(edges[1], until);
+    return true;
 }
 
 uint32_t recv_queue_ahead_bytes(const struct recv_queue *queue)

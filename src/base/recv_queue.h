@@ -104,6 +104,12 @@ static inline bool recv_queue_has_ahead(const struct recv_queue *queue)
  */
 unsigned recv_queue_recent(const struct recv_queue *queue, tcp_seq (*edges)[2], unsigned max);
 
+/*
+ * The first run of [from, from + length) that is held already, as [edges[0], edges[1]); false = nothing is.
+ * `from` lies at `end` or behind it.
+ */
+bool recv_queue_held(const struct recv_queue *queue, tcp_seq from, uint32_t length, tcp_seq edges[2]);
+
 /* Bytes held ahead, over all ranges. */
 uint32_t recv_queue_ahead_bytes(const struct recv_queue *queue);
 

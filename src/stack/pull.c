@@ -151,7 +151,6 @@ static void build(struct estab_stack *stack, struct conn *conn, struct tcp_plan 
         .ip.protocol = IP_PROTOCOL_TCP,
         .ip.hop_limit = conn->hop_limit != 0 ? conn->hop_limit : stack->settings.hop_limit,
         .ip.traffic_class = (uint8_t)(conn->dscp << 2), /* MUST-48, SHLD-21, SHLD-22 */
-        .ip.dont_fragment = true, /* R7323-40, RFC 1191 */
         .path = &conn->path,
         .text_length = plan->seg.text_length,
     };

@@ -98,7 +98,6 @@ static void build(struct estab_stack *stack, struct reply *reply, const struct i
         .ip.hop_limit = stack->settings.hop_limit,
         .ip.traffic_class = reply->traffic_class,
         .ip.protocol = IP_PROTOCOL_TCP,
-        .ip.dont_fragment = true, /* R7323-40, RFC 1191 */
     };
     frame.header_length =
         tcp_header_write_sum(packet->data + ip_path_header(path, v6), &seg, &frame.header_sum);

@@ -159,6 +159,7 @@ void conn_abort(struct estab_stack *stack, struct conn *conn, int error)
     if (tcp_abort_resets(&conn->tcp)) {
         send_reset(stack, conn, before);
     }
+    /* DEVIATION from RFC 9293 3.10.5: TIME-WAIT lasts its 2 MSL (MUST-13), whoever gives up the handle. */
     if (before != ESTAB_TIME_WAIT) {
         tcp_abort(&conn->tcp, &stack->tcp, error);
     }

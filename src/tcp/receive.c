@@ -77,6 +77,16 @@ static enum recv_verdict insert(struct tcp_conn *c, struct tcp_context *ctx, con
     return verdict;
 }
 
+/* RFC 2883 4: of a segment of which a part lies ahead already, that part is reported. */
+static void note_held(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    tcp_seq edges[2];
+    if (c->sack && recv_queue_has_ahead(&c->rcv) &&
+        recv_queue_held(&c->rcv, seg->seq, seg->text_length, edges)) {
+        receive_note_duplicate(c, edges[0], edges[1]);
+    }
+}
+
 enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
     if (seg->text_length == 0) {
@@ -86,6 +96,7 @@ enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const 
         return ESTAB_DROP_TEXT_AFTER_CLOSE; /* F-TXT-2: the peer has sent its FIN */
     }
     bool filled = recv_queue_has_ahead(&c->rcv) || c->rcv_fin_known;
+    note_held(c, seg);
     enum recv_verdict verdict = insert(c, ctx, seg);
     if (!seq_eq(c->rcv.end, c->rcv_nxt)) {
         receive_advance(c, ctx, seg);
@@ -102,7 +113,6 @@ enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const 
         return ESTAB_DROP_NONE;
     }
     if (verdict == RECV_DUPLICATE) {
-        receive_note_duplicate(c, seg->seq, seq_add(seg->seq, seg->text_length));
         return ESTAB_DROP_DUPLICATE_TEXT;
     }
     ctx->counters->no_memory++; /* DEVIATION from R2018-09: what is not kept is not reported */

@@ -257,7 +257,7 @@ static struct step check_sequence(struct tcp_conn *c, struct tcp_context *ctx, s
     return end_with(ESTAB_DROP_SEQUENCE);
 }
 
-/* ---- second: RST ---- */
+/* ---- second: RST, with text or without (SHLD-2) ---- */
 
 static struct step check_rst(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {

@@ -99,8 +99,8 @@ struct estab_state_notes estab_state_notes(unsigned state)
         [ESTAB_SYN_RECEIVED] =
             {"send (queued), receive (nothing yet), shutdown and close (FIN at once, or after queued data), "
              "abort",
-             "ACK of our SYN, with it text and FIN; SYN again; RST at RCV.NXT returns a passive OPEN to LISTEN "
-             "and ends an active one",
+             "ACK of our SYN, with it text and FIN; SYN again; RST at RCV.NXT returns a passive OPEN to "
+             "LISTEN and ends an active one",
              "retransmit (SYN,ACK), user timeout"},
         [ESTAB_ESTABLISHED] = {"send, receive, shutdown, close, abort", "text, ACK, FIN, URG, RST at RCV.NXT",
                                "retransmit or persist, delayed ack, keep-alive, user timeout"},

@@ -3,11 +3,12 @@
 
     faults.py [--jobs N] [--only WORD] [--list]
 
-The faults stand in faults.txt: a text in a file of src/, and what is put in its place. One at a time is
-planted in a private copy, what depends on that file is compiled anew, and the matrix runs: first a part of its
-cases, then all, up to the first difference. A line for each fault; the last line is `faults N, found N`.
+The faults stand in faults.txt: a text in a file of src/, and what is put in its place. One at a time is planted
+in a private copy, what depends on that file is compiled anew, and the matrix runs: first a part of its cases,
+then all, up to the first difference. A line for each fault; the last line is `faults N, found N`.
 
-Exit 0: all were found; 1: some were not; 2: bad arguments, a stale fault, or a matrix that differs without one.
+Exit 0: all were found; 1: some were not; 2: bad arguments, a stale fault, or a matrix that differs without
+any.
 """
 import argparse
 import concurrent.futures

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -667,7 +668,7 @@ static void scene_poll_pipe_splice(void)
     so.free(U);
 }
 
-/* A write of more than the buffer, a read of all of it, a close that lingers: on the second thread, asleep. */
+/* A write of more than the buffer, a read of all of it, a close that lingers: on the other thread, asleep. */
 static void scene_blocking(void)
 {
     begin("send_buffer=8192,mtu=1500");
@@ -778,7 +779,7 @@ static void scene_again_and_again(void)
     begin(NULL);
     int fd = new_socket();
     EQUAL(close(fd), 0);
-    int other = open("/dev/null", O_RDONLY); /* the number is used again by somebody else */
+    int other = memfd_create("other", MFD_CLOEXEC); /* the number is used again by somebody else */
     EQUAL(other, fd);
     so.free(U);
     CHECK(fcntl(other, F_GETFD) >= 0); /* and was not taken from him */

@@ -1,7 +1,7 @@
 /*
- * What `estab states` tells of each state is true (estab_state_notes(), RFC 9293 3.10.1 to 3.10.5): each call is
- * tried in each state, and is refused exactly where the notes do not name it; each timer that the notes name
- * is seen running. That no other timer runs is checked by the rig after every call of every test.
+ * What `estab states` tells of each state is true (estab_state_notes(), RFC 9293 3.10.1 to 3.10.5): each call
+ * is tried in each state, and is refused exactly where the notes do not name it; each timer that the notes
+ * name is seen running. That no other timer runs is checked by the rig after every call of every test.
  */
 #include "support/rig.h"
 

@@ -204,7 +204,7 @@ static void stop(struct crowd *c)
         assert_int_equal(memory.blocks_used, 0);
         assert_int_equal(estab_next_deadline(c->stack[i]), UINT64_MAX);
         rig_replay(c->replay[i], c->stack[i]);
-        assert_true(figure_replay_changes(c->replay[i]) > 100);
+        assert_true(figure_replay_changes(c->replay[i]) > CROWD);
         figure_replay_free(c->replay[i]);
         free(c->memory[i]);
     }

@@ -24,7 +24,7 @@ from c_source import TOKEN, expect, files_of, functions_of, line_at, run
 
 TABLES, PAGE, DEVIATIONS = "tests/rfc/tables", "docs/requirements.md", "docs/deviations.tsv"
 COLUMNS = "id level rfc section wording same_as exception".split()
-DEVIATION_COLUMNS = "id kind what_we_do why linux freebsd".split()
+DEVIATION_COLUMNS = "id kind what_we_do why linux freebsd scripts".split()
 Row = namedtuple("Row", COLUMNS)
 Mark = namedtuple("Mark", "path line name")
 Deviation = namedtuple("Deviation", DEVIATION_COLUMNS)
@@ -395,7 +395,7 @@ def good_tree():
         "tests/unit/a_test.c": test_file("/* MUST-1 and SHLD-1: so */"),
         "tests/script/a.pkt": "// F-A-1\n/* F-A-2 */\n0 > . 1:1(0) // MUST-99\n",
         "tests/tool/a_test.py": '"""R1111-01"""\nX = "MUST-99"\n',
-        DEVIATIONS: DEVIATION_HEAD + "RFC 1 2.3\tdeparture\ta\tb\tc\td\nMUST-1\tchoice\ta\tb\tc\td\n",
+        DEVIATIONS: DEVIATION_HEAD + "RFC 1 2.3\tdeparture\ta\tb\tc\td\t-\nMUST-1\tchoice\ta\tb\tc\td\tx*.pkt\n",
     }
 
 

@@ -57,7 +57,7 @@ class Options(tool.Case):
             self.assert_fails(tool.run("serve", "--memory", value, "."), 2, "--memory", "'%s'" % value)
 
     def test_too_many_or_too_few_arguments_are_usage(self):
-        self.assert_fails(tool.run("states", "LISTEN"), 2, "'LISTEN'")
+        self.assert_fails(tool.run("states", "LISTEN", "CLOSED"), 2, "'CLOSED'")
         self.assert_fails(tool.run("serve", *HOST), 2, "missing", "DIRECTORY")
 
     def test_device_and_address_must_be_given(self):

@@ -107,6 +107,61 @@ PATH = """\
 +0.0 close(4) = 0
 """
 
+TWO = """\
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 5) = 0
++0 < 1000 > 8080 S 0:0(0) win 100 <mss 1000>
++0 > 8080 > 1000 S. 0:0(0) ack 1 <...>
++0 < 2000 > 8080 S 100:100(0) win 100 <mss 1000>
++0 > 8080 > 2000 S. 0:0(0) ack 101 <...>
++0 < 1000 > 8080 . 1:1(0) ack 1 win 100
++0 < 2000 > 8080 . 1:1(0) ack 1 win 100
++0 accept(3, ..., ...) = 4
++0 accept(3, {sa_family=AF_INET, sin_port=htons(2000), sin_addr=inet_addr("192.0.2.1")}, ...) = 5
++0 write(4, ..., 10) = 10
++0 > 8080 > 1000 P. 1:11(10) ack 1
++0 write(5, ..., 20) = 20
++0 > 8080 > 2000 P. 1:21(20) ack 1
++0 getpeername(4, {sa_family=AF_INET, sin_port=htons(1000)}, ...) = 0
++0 close(4) = 0
++0 > 8080 > 1000 F. 11:11(0) ack 1
++0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 4
++0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0
++0 connect(4, ..., ...) = -1 EINPROGRESS
++0 > S 500:500(0) <...>
++0 < S. 7:7(0) ack 501 win 1000 <mss 1000>
++0 > . 1:1(0) ack 1
++0 getsockopt(4, IPPROTO_TCP, TCP_INFO, {tcpi_state=1, tcpi_snd_mss=1000}, ...) = 0
++0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0
++0 close(4) = 0
++0 > R. 1:1(0) ack 1
+"""
+
+SIMULTANEOUS = """\
+--ip_version=ipv4-mapped-ipv6
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
++0 connect(3, ..., ...) = -1 EINPROGRESS
++0 > S 0:0(0) <...>
++.1 < S 1000:1000(0) win 1000 <mss 1000>
++0 > S. 0:0(0) ack 1001 <...>
++.1 < . 1:1(0) ack 1 win 1000
++0 getsockname(3, {sa_family=AF_INET6}, ...) = 0
++0 pipe([7,8]) = 0
++0 write(8, ..., 100) = 100
++0 splice(7, 0, 3, 0, 100, 0) = 100
++0 > P. 1:101(100) ack 1
++0 open("/tmp/x", O_RDONLY) = 9
++0 sendfile(3, 9, [0], 50) = 50
++0 < . 1:1(0) ack 101 win 1000
++0 > P. 101:151(50) ack 1
++0 sendmsg(3, {msg_name(...)=..., msg_iov(2)=[{..., 100},{..., 20}], msg_flags=0}, 0) = 120
++0 < P. 1:31(30) ack 151 win 1000
++0 > P. 151:271(120) ack 31
++0 recvmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 100}], msg_flags=0}, 0) = 30
+"""
+
 SCRIPTS = {"passive": PASSIVE, "active": ACTIVE, "path": PATH}
 
 # ---------------------------------------------------------------------------------------------- flips
@@ -201,12 +256,12 @@ def flips_of(text):
     events = [i for i, line in enumerate(lines) if re.match(r"\s*[+*\d.]", line)]
     named = False
     for i, line in enumerate(lines):
-        first_syn = i in outputs and not named and re.search(r">\s+S", line)
-        named = named or first_syn
+        names_isn = i in outputs and re.search(r">\s+S\." if named else r">\s+S", line)
+        named = named or names_isn
         table = dict(LINE_FLIPS, **PACKET_FLIPS) if i in outputs else LINE_FLIPS
         for kind, flip in table.items():
             changed = flip(line)
-            if changed != line and not (kind == "seq" and first_syn): # which names the ISN
+            if changed != line and not (kind == "seq" and names_isn):
                 yield kind, i + 1, "\n".join(lines[:i] + [changed] + lines[i + 1:])
         if i in outputs:
             yield "missing", i + 1, "\n".join(lines[:i + 1] + [lines[i]] + lines[i + 1:])
@@ -339,6 +394,7 @@ class Scripts(tool.Case):
         self.assert_script_fails(PASSIVE.replace("seen == 988", "seen == 989"), 32, "code: AssertionError", "tcpi_options = ")
         self.assert_script_fails(PASSIVE.replace("seen == 988", "seen == = 9"), 32, "code: SyntaxError")
         self.assert_script_fails(PASSIVE.replace("assert seen == 988", "import os; os.abort()"), 29, "python3 was ended by signal 6")
+        self.assert_script_fails(PASSIVE.replace("assert seen == 988", "import no_such_module"), 32, "code: ModuleNotFoundError")
         printed = self.assert_passes(PASSIVE.replace("assert seen == 988", "print('seen', seen)"), "-v")
         self.assertIn("seen 988", printed)
 
@@ -448,6 +504,28 @@ class Scripts(tool.Case):
         self.assertLess(time.monotonic() - began, 20)
         self.assertEqual(result.returncode, 1)
         self.assertIn(b"slow.pkt: did not end within 0.5 s", result.stdout)
+
+    def test_a_script_that_crashes(self):
+        self.write("x/a.pkt", PASSIVE.replace("assert seen == 988", "import os; os.kill(os.getppid(), 11)"))
+        self.write("x/b.pkt", PATH)
+        result = tool.run("script", os.path.join(self.folder.name, "x"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"a.pkt: crashed: signal 11 (Segmentation fault)", result.stdout)
+        self.assertIn(b"1 passed, 1 failed", result.stdout)
+
+    def test_a_reset_keeps_its_numbers(self):
+        start = "".join(PATH.splitlines(True)[1:4])
+        self.assert_passes(start + "+0 < S. 17:20(3) ack 34 win 100\n+0 < S 0:0(0) win 100\n+0 > R 34:34(0)\n+0 > S. 0:0(0) ack 1 <...>\n")
+
+    def test_several_connections(self):
+        self.assert_passes(TWO)
+
+    def test_no_connection(self):
+        self.assert_passes("0 < . 1:1(0) ack 5 win 100\n+0 > R 5:5(0)\n+0 < F 1:11(10) win 100\n+0 > R. 0:0(0) ack 12\n")
+        self.assert_passes("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 < S 0:0(0) win 100\n+0 > R. 0:0(0) ack 1\n")
+
+    def test_simultaneous_open_on_a_mapped_socket(self):
+        self.assert_passes(SIMULTANEOUS)
 
 
 if __name__ == "__main__":

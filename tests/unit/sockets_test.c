@@ -1031,6 +1031,23 @@ static void urgent_byte_out_of_line(void **state)
     assert_int_equal(get(1, p.server, bytes, 8, 0, NULL), -EAGAIN);
 }
 
+/* A read that has bytes and waits for more ends when the mark comes, before the urgent byte. */
+static void urgent_byte_ends_a_waiting_read(void **state)
+{
+    (void)state;
+    struct pair p = connected(0);
+    char bytes[8] = "";
+    struct sockets_wait wait = {0};
+    assert_int_equal(put(0, p.client, "ab", 2, 0, NULL), 2);
+    pass(5 * DELAY);
+    assert_int_equal(get(1, p.server, bytes, 5, MSG_WAITALL, &wait), SOCKETS_BLOCKED);
+    assert_int_equal(put(0, p.client, "X", 1, MSG_OOB, NULL), 1);
+    pass(5 * DELAY);
+    assert_int_equal(get(1, p.server, bytes, 5, MSG_WAITALL, &wait), 2);
+    assert_int_equal(get(1, p.server, bytes, 1, MSG_OOB, NULL), 1);
+    assert_int_equal(bytes[0], 'X');
+}
+
 static void urgent_byte_in_line(void **state)
 {
     (void)state;
@@ -1189,18 +1206,31 @@ static void options_keep_what_was_set(void **state)
     static const struct {
         int level, name, before, set, after;
     } rows[] = {
-        {SOL_SOCKET, SO_REUSEADDR, 0, 7, 1},        {SOL_SOCKET, SO_REUSEPORT, 0, 1, 1},
-        {SOL_SOCKET, SO_KEEPALIVE, 0, 1, 1},        {SOL_SOCKET, SO_OOBINLINE, 0, 1, 1},
-        {SOL_SOCKET, SO_RCVLOWAT, 1, 0, 1},         {SOL_SOCKET, SO_RCVBUF, 2 * BUFFER, 5000, 10000},
-        {SOL_SOCKET, SO_RCVBUF, 10000, 1, 2304},    {SOL_SOCKET, SO_SNDBUF, 2 * BUFFER, 1, 4608},
-        {IPPROTO_TCP, TCP_NODELAY, 0, 1, 1},        {IPPROTO_TCP, TCP_CORK, 0, 1, 1},
-        {IPPROTO_TCP, TCP_MAXSEG, 536, 1000, 1000}, {IPPROTO_TCP, TCP_KEEPIDLE, 7200, 60, 60},
-        {IPPROTO_TCP, TCP_KEEPINTVL, 75, 5, 5},     {IPPROTO_TCP, TCP_KEEPCNT, 9, 3, 3},
-        {IPPROTO_TCP, TCP_SYNCNT, 6, 2, 2},         {IPPROTO_TCP, TCP_LINGER2, 60, 1000, 120},
-        {IPPROTO_TCP, TCP_LINGER2, 120, -5, -1},    {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 3000, 3000},
-        {IPPROTO_TCP, TCP_QUICKACK, 1, 0, 0},       {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 2, 2},
-        {IPPROTO_IP, IP_TOS, 0, 0xb9, 0xb8},        {IPPROTO_IP, IP_TTL, 64, 3, 3},
-        {IPPROTO_IP, IP_RECVERR, 0, 1, 1},          {IPPROTO_IP, IP_MTU_DISCOVER, 1, 2, 2},
+        {SOL_SOCKET, SO_REUSEADDR, 0, 7, 1},
+        {SOL_SOCKET, SO_REUSEPORT, 0, 1, 1},
+        {SOL_SOCKET, SO_KEEPALIVE, 0, 1, 1},
+        {SOL_SOCKET, SO_OOBINLINE, 0, 1, 1},
+        {SOL_SOCKET, SO_RCVLOWAT, 1, 0, 1},
+        {SOL_SOCKET, SO_RCVBUF, 2 * BUFFER, 5000, 10000},
+        {SOL_SOCKET, SO_RCVBUF, 10000, 1, 2304},
+        {SOL_SOCKET, SO_SNDBUF, 2 * BUFFER, 1, 4608},
+        {IPPROTO_TCP, TCP_NODELAY, 0, 1, 1},
+        {IPPROTO_TCP, TCP_CORK, 0, 1, 1},
+        {IPPROTO_TCP, TCP_MAXSEG, 536, 1000, 1000},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 7200, 60, 60},
+        {IPPROTO_TCP, TCP_KEEPINTVL, 75, 5, 5},
+        {IPPROTO_TCP, TCP_KEEPCNT, 9, 3, 3},
+        {IPPROTO_TCP, TCP_SYNCNT, 6, 2, 2},
+        {IPPROTO_TCP, TCP_LINGER2, 60, 1000, 120},
+        {IPPROTO_TCP, TCP_LINGER2, 120, -5, -1},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 3000, 3000},
+        {IPPROTO_TCP, TCP_QUICKACK, 1, 0, 0},
+        {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 2, 3},
+        {IPPROTO_TCP, TCP_DEFER_ACCEPT, 3, 1000, 1087},
+        {IPPROTO_IP, IP_TOS, 0, 0xb9, 0xb8},
+        {IPPROTO_IP, IP_TTL, 64, 3, 3},
+        {IPPROTO_IP, IP_RECVERR, 0, 1, 1},
+        {IPPROTO_IP, IP_MTU_DISCOVER, 1, 2, 2},
     };
     int fd = new_socket(0, 0);
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -1238,7 +1268,8 @@ static void options_v6(void **state)
     assert_int_equal(int_option(0, six, IPPROTO_IPV6, IPV6_TCLASS), 0x20);
     assert_int_equal(set_int(0, six, IPPROTO_IPV6, IPV6_TCLASS, 256), -EINVAL);
     assert_int_equal(int_option(0, six, IPPROTO_IPV6, IPV6_MTU), -ENOTCONN);
-    assert_int_equal(int_option(0, four, IPPROTO_IPV6, IPV6_V6ONLY), -ENOPROTOOPT);
+    assert_int_equal(int_option(0, four, IPPROTO_IPV6, IPV6_V6ONLY), -EOPNOTSUPP); /* as Linux has it */
+    assert_int_equal(int_option(0, six, 12345, 1), -ENOPROTOOPT);
     assert_int_equal(set_int(0, four, IPPROTO_IPV6, IPV6_V6ONLY, 1), -ENOPROTOOPT);
 }
 
@@ -1522,6 +1553,23 @@ static void pipe_holds_64_kib_and_small_writes_whole(void **state)
     assert_int_equal(poll_of(0, fds[1]), OUT_ | POLLERR);
 }
 
+static void pipe_keeps_its_bytes_when_resized(void **state)
+{
+    (void)state;
+    int fds[2];
+    static uint8_t bytes[65536], back[65536];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i / 3);
+    assert_int_equal(sockets_pipe(w.s[0], fds, O_NONBLOCK), 0);
+    assert_int_equal(put(0, fds[1], bytes, 65536, 0, NULL), 65536);
+    assert_int_equal(get(0, fds[0], back, 60000, 0, NULL), 60000);
+    assert_int_equal(put(0, fds[1], bytes, 3000, 0, NULL), 3000); /* goes round the end */
+    assert_int_equal(sockets_fcntl(CLIENT, fds[1], F_SETPIPE_SZ, 10000), 16384);
+    assert_int_equal(get(0, fds[0], back, sizeof back, 0, NULL), 5536 + 3000);
+    assert_memory_equal(back, bytes + 60000, 5536);
+    assert_memory_equal(back + 5536, bytes, 3000);
+}
+
 static void pipe_blocks(void **state)
 {
     (void)state;
@@ -1563,6 +1611,7 @@ static void splice_moves_both_ways(void **state)
     assert_int_equal(sockets_splice(SERVER, fds[0], p.server, 5, 0x80, NULL), -EINVAL);
     assert_int_equal(sockets_splice(SERVER, fds[1], p.server, 5, 0, NULL), -EBADF);
     assert_int_equal(sockets_splice(SERVER, 99, p.server, 5, 0, NULL), -EBADF);
+    assert_int_equal(sockets_splice(SERVER, 99, p.server, 5, 0x80, NULL), -EINVAL);
     assert_int_equal(sockets_splice(SERVER, 99, p.server, 0, 0, NULL), 0);
     assert_int_equal(sockets_close(SERVER, other[1], NULL), 0);
     assert_int_equal(sockets_splice(SERVER, other[0], p.server, 5, 0, NULL), 0); /* its end */
@@ -1690,6 +1739,7 @@ int main(void)
         TEST(close_lingers_until_all_is_acknowledged),
         TEST(close_lingers_at_most_its_time),
         TEST(urgent_byte_out_of_line),
+        TEST(urgent_byte_ends_a_waiting_read),
         TEST(urgent_byte_in_line),
         TEST(poll_counts_waits_and_ends),
         TEST(epoll_ctl_errors),
@@ -1707,6 +1757,7 @@ int main(void)
         TEST(icmp_in_established_is_soft),
         TEST(pipe_reads_and_writes),
         TEST(pipe_holds_64_kib_and_small_writes_whole),
+        TEST(pipe_keeps_its_bytes_when_resized),
         TEST(pipe_blocks),
         TEST(splice_moves_both_ways),
         TEST(splice_blocks),

@@ -85,9 +85,9 @@ static int64_t make_listen(struct run *run, struct pending *call)
 
 static bool check_listen(struct run *run, struct pending *call, int64_t result)
 {
-    (void)run;
     if (result == 0 && call->fd->flow != NULL) {
         call->fd->flow->state = FLOW_LISTENING;
+        run->flow = call->fd->flow;
     }
     return true;
 }
@@ -152,6 +152,7 @@ static bool prepare_connect(struct run *run, struct pending *call)
     if (flow == NULL || flow->state != FLOW_NEW || call->address.ss_family == AF_UNSPEC) {
         return true;
     }
+    run->flow = flow;
     flow->state = FLOW_CONNECTING;
     flow->active = true;
     flow->local = run->settings.local;

@@ -27,26 +27,44 @@ struct code {
     const struct event *last;
 };
 
-/* Runs each block where its lines are the script's own; a fault is told with the line of its block. */
+/*
+ * Runs each block where its lines are the script's own; a fault is told with the line of its block. Python
+ * begins without its site packages, which take longer than all the rest; who imports one of them gets them.
+ */
 static const char prologue[] =
-    "import sys, textwrap, traceback\n"
+    "import sys\n"
+    "class _Site:\n"
+    "    def find_spec(self, name, path=None, target=None):\n"
+    "        sys.meta_path.remove(self)\n"
+    "        import site\n"
+    "        site.main()\n"
+    "        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path)\n"
+    "        return next((spec for spec in specs if spec is not None), None)\n"
+    "sys.meta_path.append(_Site())\n"
     "_names = {'__name__': '__main__'}\n"
+    "def _dedent(code):\n"
+    "    lines = code.split('\\n')\n"
+    "    depth = min([len(line) - len(line.lstrip()) for line in lines if line.strip()], default=0)\n"
+    "    return '\\n'.join(line[depth:] for line in lines)\n"
     "def _block(path, line, code, **values):\n"
     "    _names.update(values)\n"
     "    first, newline, rest = code.partition('\\n')\n"
-    "    code = textwrap.dedent(rest) if not first.strip() else first.lstrip() + newline + rest\n"
+    "    code = _dedent(rest) if not first.strip() else first.lstrip() + newline + rest\n"
     "    line += not first.strip()\n"
     "    try:\n"
     "        exec(compile('\\n' * (line - 1) + code, path, 'exec'), _names)\n"
     "    except BaseException as fault:\n"
-    "        sys.stdout.flush()\n"
-    "        inner = [f.lineno for f in traceback.extract_tb(fault.__traceback__) if f.filename == path]\n"
-    "        where = fault.lineno if isinstance(fault, SyntaxError) else (inner or [line])[0]\n"
-    "        words = traceback.format_exception_only(type(fault), fault)[-1].strip()\n"
-    "        values = ', '.join('%s = %r' % (n, _names[n]) for n in _used(code) if n in _names)\n"
-    "        sys.stderr.write('" FAULT_MARK
+    "        _tell(path, line, code, fault)\n"
+    "def _tell(path, line, code, fault):\n"
+    "    import traceback\n"
+    "    sys.stdout.flush()\n"
+    "    inner = [f.lineno for f in traceback.extract_tb(fault.__traceback__) if f.filename == path]\n"
+    "    where = fault.lineno if isinstance(fault, SyntaxError) else (inner or [line])[0]\n"
+    "    words = traceback.format_exception_only(type(fault), fault)[-1].strip()\n"
+    "    values = ', '.join('%s = %r' % (n, _names[n]) for n in _used(code) if n in _names)\n"
+    "    sys.stderr.write('" FAULT_MARK
     "%d:%s%s\\n' % (where or line, words, ' (%s)' % values if values else ''))\n"
-    "        sys.exit(1)\n"
+    "    sys.exit(1)\n"
     "def _used(code):\n"
     "    try:\n"
     "        names = compile(code, '', 'exec').co_names\n"
@@ -139,7 +157,7 @@ static void run_python(int input, int output)
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
-    execlp("python3", "python3", "-", (char *)NULL);
+    execlp("python3", "python3", "-S", "-", (char *)NULL);
     dprintf(STDERR_FILENO, "python3: %s\n", strerror(errno));
     _exit(127);
 }

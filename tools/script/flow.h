@@ -31,8 +31,8 @@ struct flow {
     uint32_t script_iss, iss;        /* of ours: as the script names it, as it is */
     bool named;                      /* the script's SYN or SYN,ACK has named it: for this one */
     uint32_t named_iss;
-    uint32_t script_irs, irs;        /* of the remote side */
-    bool has_syn;                    /* a SYN came in: this is its SEQ on the wire */
+    uint32_t script_irs, irs; /* of the remote side */
+    bool has_syn;             /* a SYN came in: this is its SEQ on the wire */
     uint32_t syn;
     /* our TSval: in the script, on the wire */
     uint32_t stamps[FLOW_STAMPS][2];

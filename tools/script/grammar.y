@@ -114,7 +114,7 @@ event:
     time action                 { reader_event_end(reader, &@$); }
 ;
 
-/* --------------------------------------------------------------------------------------------------- times */
+/* -------------------------------------------------------------------------------------------------- times */
 
 time:
     moment                          { reader_event_begin(reader, TIME_ABSOLUTE, $1, $1); }
@@ -138,7 +138,7 @@ action:
 |   CODE                        { reader_code(reader, &@1); }
 ;
 
-/* --------------------------------------------------------------------------------------------------- calls */
+/* -------------------------------------------------------------------------------------------------- calls */
 
 call:
     WORD '(' arguments ')'      { reader_call(reader, &@1, $3); }
@@ -229,7 +229,7 @@ name:
 |   FAST_OPEN | FAST_OPEN_EXPERIMENT | MD5 | KIND | ECN | MTU | UDP | TCP
 ;
 
-/* ------------------------------------------------------------------------------------------------- packets */
+/* ------------------------------------------------------------------------------------------------ packets */
 
 packet:
     direction heads ports FLAGS     { packet_flags(reader, &@4); }
@@ -301,7 +301,7 @@ encapsulation:
 |   '/'                         { packet_not_tcp(reader, &@1); }
 ;
 
-/* ---------------------------------------------------------------------------------------------------- ICMP */
+/* --------------------------------------------------------------------------------------------------- ICMP */
 
 icmp:
     ICMP WORD mtu               { packet_icmp(reader, &@2, NULL); }
@@ -329,7 +329,7 @@ quote:
         }
 ;
 
-/* ------------------------------------------------------------------------------------------------- options */
+/* ------------------------------------------------------------------------------------------------ options */
 
 tcp_options:
     %empty
@@ -351,7 +351,8 @@ tcp_option:
 |   sack_blocks                 { }
 |   timestamps
 |   FAST_OPEN                   { option_add(reader, SCRIPT_OPTION_FAST_OPEN, &@$); }
-|   FAST_OPEN bytes             { option_bytes(reader, option_add(reader, SCRIPT_OPTION_FAST_OPEN, &@$), &@2); }
+|   FAST_OPEN bytes
+        { option_bytes(reader, option_add(reader, SCRIPT_OPTION_FAST_OPEN, &@$), &@2); }
 |   FAST_OPEN_EXPERIMENT        { option_add(reader, SCRIPT_OPTION_FAST_OPEN_EXPERIMENT, &@$); }
 |   FAST_OPEN_EXPERIMENT bytes
         { option_bytes(reader, option_add(reader, SCRIPT_OPTION_FAST_OPEN_EXPERIMENT, &@$), &@2); }

@@ -60,7 +60,8 @@ static struct flow *flow_for(struct run *run, const struct packet *packet)
     if (named && !packet->icmp) {
         struct flow *other = named_flow(run, packet);
         flow = other != NULL || !packet->inbound ? other : passive_flow(run, packet);
-    } else if (packet->inbound && !packet->icmp && (flow == NULL || flow->state == FLOW_LISTENING)) {
+    } else if (packet->inbound && !packet->icmp &&
+               (flow == NULL || flow->state == FLOW_LISTENING || flow->state == FLOW_NEW)) {
         flow = passive_flow(run, packet);
     }
     run->flow = flow != NULL ? flow : run->flow;
@@ -357,16 +358,17 @@ static bool check_packet_time(struct run *run, struct crossing *crossing, int64_
 }
 
 /* The first SYN or SYN,ACK of ours that a script has says what it calls the ISS; what follows is compared. */
-static void name_iss(struct flow *flow, const struct packet *expected, const struct packet *wire)
+static bool name_iss(struct flow *flow, const struct packet *expected, const struct packet *wire)
 {
     bool both = (expected->flags & SYN) != 0 && (wire->flags & SYN) != 0 && !expected->icmp && !wire->icmp;
     if (!both || (flow->named && flow->named_iss == flow->iss)) {
-        return;
+        return false;
     }
     flow->script_iss = expected->any_sequence ? 0 : expected->seq;
     flow->named = true;
     flow->named_iss = flow->iss;
     flow->state = FLOW_OPEN;
+    return true;
 }
 
 static bool run_outbound(struct run *run)
@@ -381,9 +383,12 @@ static bool run_outbound(struct run *run)
         return missing(run);
     }
     crossing->matched = true;
-    name_iss(flow, expected, &crossing->wire.packet);
+    bool stamped = flow->stamp_count > 0;
+    bool named = name_iss(flow, expected, &crossing->wire.packet);
     name_stamps(flow, expected, crossing);
-    flow_to_script(flow, &crossing->wire.packet, false, &crossing->shown);
+    if (named || stamped != (flow->stamp_count > 0)) {
+        flow_to_script(flow, &crossing->wire.packet, false, &crossing->shown);
+    }
     if (expected->absolute) {
         crossing->shown.seq = crossing->wire.packet.seq;
         crossing->shown.seq_end = crossing->wire.packet.seq_end;

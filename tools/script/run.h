@@ -34,8 +34,8 @@ struct run_options {
     const struct script_settings *reading;
     /* name, value; name, value; ... NULL: options of packetdrill's that win over the script's */
     const char *const *overrides;
-    bool verbose; /* notes, and the ladder also of what passed */
-    bool unmatched_ok;    /* what was sent behind the last expected packet may be anything, as in packetdrill */
+    bool verbose;      /* notes, and the ladder also of what passed */
+    bool unmatched_ok; /* what was sent behind the last expected packet may be anything, as in packetdrill */
 };
 
 /* Runs a script. What a human reads about it goes to `report`. */
