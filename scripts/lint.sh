@@ -12,7 +12,7 @@ files=$(for folder in $folders; do find "$folder" -name '*.c'; done | sort)
 
 # shellcheck disable=SC2086 # a list of folders
 bare=$(grep -rnE 'NOLINT|cppcheck-suppress' $folders include --include='*.[ch]' |
-    grep -vE 'NOLINT(NEXTLINE|BEGIN|END)?\([a-z0-9.,*-]+\): .{8}|NOLINTEND|cppcheck-suppress [A-Za-z0-9]+ ; .{8}')
+    grep -vE 'NOLINT(NEXTLINE|BEGIN|END)?\([A-Za-z0-9.,*-]+\): .{8}|NOLINTEND|cppcheck-suppress [A-Za-z0-9]+ ; .{8}')
 if [ -n "$bare" ]; then
     echo "suppressions without a reason:"
     echo "$bare"

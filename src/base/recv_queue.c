@@ -387,25 +387,6 @@ enum recv_verdict recv_queue_insert(struct recv_queue *queue, struct pool *pool,
     return RECV_IN_ORDER;
 }
 
-uint8_t *recv_queue_reserve(struct recv_queue *queue, struct pool *pool, uint32_t *length)
-{
-    struct block *tail = queue->ahead == NULL ? tail_with_room(queue, pool) : NULL;
-    if (tail == NULL) {
-        return NULL;
-    }
-    uint32_t used = tail_used(queue);
-    *length = tail->owner_word - used;
-    return tail->data + used;
-}
-
-void recv_queue_commit(struct recv_queue *queue, uint32_t length)
-{
-    ESTAB_ASSERT(queue->tail != NULL);
-    ESTAB_ASSERT(queue->ahead == NULL);
-    ESTAB_ASSERT(length <= queue->tail->owner_word - tail_used(queue));
-    queue->end = seq_add(queue->end, length);
-}
-
 uint32_t recv_queue_copy(const struct recv_queue *queue, uint32_t offset, uint8_t *data, uint32_t length)
 {
     uint32_t readable = recv_queue_readable(queue);
@@ -587,24 +568,12 @@ static bool run_check(const struct recv_queue *queue, const struct recv_range *r
     return *block == run->last;
 }
 
-/* The in-order run, behind whose last byte an empty block may have been reserved. */
-static bool in_order_check(const struct recv_queue *queue, const struct block **block)
-{
-    const struct block *tail = queue->tail;
-    struct recv_range run = {queue->begin, queue->end, queue->tail};
-    if (run_check(queue, &run, block)) {
-        return true;
-    }
-    const struct block *behind = *block != NULL ? (*block)->next : queue->head;
-    *block = tail;
-    return tail != NULL && behind == tail && seq_eq(queue->end, tail->base);
-}
-
 bool recv_queue_check(const struct recv_queue *queue, const struct pool *pool)
 {
     const struct block *block = NULL;
+    const struct recv_range in_order = {queue->begin, queue->end, queue->tail};
     uint32_t payload = pool_payload(pool);
-    if (!blocks_check(queue, payload) || !table_check(queue, payload) || !in_order_check(queue, &block)) {
+    if (!blocks_check(queue, payload) || !table_check(queue, payload) || !run_check(queue, &in_order, &block)) {
         return false;
     }
     for (uint32_t i = 0; i < ahead_count(queue); i++) {

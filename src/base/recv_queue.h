@@ -6,8 +6,7 @@
  *
  * In order: [begin, end). Ahead: ranges behind gaps, sorted, in one block of the pool that exists only while
  * there are any. Each range knows its last block, so that the place of a new byte is found by a binary search
- * over ranges, never by walking blocks. Blocks exist only where bytes are, but for one that was reserved at
- * `end`.
+ * over ranges, never by walking blocks. Blocks exist only where bytes are.
  *
  * All blocks stand in one list in stream order. Their bases differ by multiples of the payload: the grid on
  * which bytes have their places; it starts anew when the last block goes. Of a block, owner_word is the
@@ -41,7 +40,7 @@ struct recv_ahead {
 
 struct recv_queue {
     struct block *head;  /* the first of all blocks; holds begin, when there is any byte in order */
-    struct block *tail;  /* the last block with in-order bytes (or the one reserved after it), or NULL */
+    struct block *tail;  /* the last block with in-order bytes, or NULL */
     struct block *ahead; /* struct recv_ahead, or NULL */
     tcp_seq begin;
     tcp_seq end;
@@ -69,14 +68,6 @@ static inline uint32_t recv_queue_readable(const struct recv_queue *queue)
  */
 enum recv_verdict recv_queue_insert(struct recv_queue *queue, struct pool *pool, tcp_seq from,
                                     const uint8_t *data, uint32_t length);
-
-/*
- * Contiguous room (never 0) for in-order bytes at `end` (the fast path: copy and checksum in one pass, then
- * commit at once). NULL when ahead ranges exist or the pool is empty. Without a commit the next insert takes
- * the same room; a queue that is empty gives the block back at recv_queue_consume() of 0 bytes.
- */
-uint8_t *recv_queue_reserve(struct recv_queue *queue, struct pool *pool, uint32_t *length);
-void recv_queue_commit(struct recv_queue *queue, uint32_t length);
 
 /*
  * Copies up to `length` readable bytes starting `offset` bytes behind begin; removes nothing. Returns the

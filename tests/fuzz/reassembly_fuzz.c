@@ -152,31 +152,6 @@ static void queue_consume(struct model *m, uint32_t length)
     m->begin += length;
 }
 
-static void queue_reserve(struct model *m, struct fuzz_input *in)
-{
-    uint32_t room = 0;
-    uint8_t *place = recv_queue_reserve(&m->queue, &m->pool, &room);
-    if (place == NULL)
-        return;
-    FUZZ_CHECK(room > 0, "a reservation is never nothing");
-    memset(place, 0xee, room);
-    uint32_t length = take16(in) % (room + 1);
-    uint64_t window = m->begin + WINDOW - m->end;
-    length = length < window ? length : (uint32_t)window;
-    uint8_t salt = take8(in);
-    if (salt & 1) {
-        queue_consume(m, 0); /* an empty queue gives the block back */
-        return;
-    }
-    for (uint32_t i = 0; i < length; i++) {
-        place[i] = (uint8_t)(salt + i);
-        m->value[ring(m->end + i)] = place[i];
-        m->have[ring(m->end + i)] = true;
-    }
-    recv_queue_commit(&m->queue, length);
-    model_advance(m);
-}
-
 FUZZ_UNTRACED static void queue_slices(const struct model *m, unsigned max)
 {
     struct slice slices[32];
@@ -203,7 +178,6 @@ static void queue_operation(struct model *m, struct fuzz_input *in)
     uint8_t op = take8(in);
     switch (op & 7) {
     case 4: queue_consume(m, take16(in) % WINDOW); break;
-    case 5: queue_reserve(m, in); break;
     case 6: queue_slices(m, op >> 3); break;
     case 7:
         if (op < 64)

@@ -237,34 +237,6 @@ static void do_copy(struct fixture *f)
     assert_memory_equal(data, f->value + f->begin + offset, copied);
 }
 
-static void do_reserve(struct fixture *f)
-{
-    uint32_t length = 0;
-    uint8_t *data = recv_queue_reserve(&f->queue, &f->pool, &length);
-    if (recv_queue_has_ahead(&f->queue)) {
-        assert_null(data);
-        return;
-    }
-    if (data == NULL) {
-        assert_int_equal(pool_available(&f->pool), 0);
-        return;
-    }
-    assert_true(length > 0);
-    uint32_t used = random_below(f, 3) == 0 ? length : random_below(f, length + 1);
-    for (uint32_t i = 0; i < used; i++) {
-        data[i] = (uint8_t)(i * 13 + used);
-        f->value[f->end + i] = data[i];
-        f->present[f->end + i] = true;
-    }
-    recv_queue_commit(&f->queue, used);
-    f->end += used;
-    f->limit = f->end;
-    /* What stays reserved is the one block that may be empty; nobody needs it here. */
-    if (f->begin == f->end) {
-        do_consume(f, 0);
-    }
-}
-
 static void do_shed(struct fixture *f)
 {
     uint32_t held = 0;
@@ -298,7 +270,6 @@ static void random_step(struct fixture *f)
     case 1:
     case 2: do_consume(f, random_below(f, readable + 1)); break;
     case 3: do_copy(f); break;
-    case 4: do_reserve(f); break;
     case 5:
         if (random_below(f, 2) == 0) {
             do_shed(f);
@@ -318,7 +289,6 @@ static void random_steps_match_a_plain_array(void **state)
         f->random = 77 + i;
         for (unsigned step = 0; step < 1500 && f->end + 40 * BLOCK_MAX < STREAM; step++) {
             random_step(f);
-            /* The tail that was reserved and not filled may still stand there: a check of its own below. */
             check_state(f);
             if (f->end - f->begin > 20 * pool_payload(&f->pool)) {
                 do_consume(f, f->end - f->begin);
@@ -541,32 +511,6 @@ static void insert_far_ahead_needs_no_blocks_between(void **state)
     assert_int_equal(f->pool.used, 0);
 }
 
-static void reserve_unfilled_then_insert_uses_the_block(void **state)
-{
-    struct fixture *f = *state;
-    uint32_t length;
-    for (uint32_t from = 0; from < 300; from++) {
-        start(f, 128, 12, 0xffffffa0);
-        do_insert(f, 0, 1 + from / 3);
-        do_consume(f, from % 2 == 0 ? f->end : 0);
-        assert_non_null(recv_queue_reserve(&f->queue, &f->pool, &length));
-        assert_true(recv_queue_check(&f->queue, &f->pool));
-        do_insert(f, f->end + from, f->end + from + 5);
-        assert_true(recv_queue_check(&f->queue, &f->pool));
-        check_in_order(f);
-        do_insert(f, f->end, f->end + from + 1);
-        assert_true(recv_queue_check(&f->queue, &f->pool));
-        check_state(f);
-        do_consume(f, f->end - f->begin);
-        assert_int_equal(f->pool.used, 0);
-    }
-    start(f, 128, 1, 3);
-    assert_non_null(recv_queue_reserve(&f->queue, &f->pool, &length));
-    assert_int_equal(f->pool.used, 1);
-    do_consume(f, 0);
-    assert_int_equal(f->pool.used, 0);
-}
-
 static void insert_in_order_crosses_blocks_and_idle_holds_none(void **state)
 {
     struct fixture *f = *state;
@@ -616,7 +560,6 @@ int main(void)
         TEST(consume_ahead_in_later_cell_keeps_only_that),
         TEST(insert_far_ahead_needs_no_blocks_between),
         TEST(insert_table_full_refuses_new_ranges_and_still_closes_gaps),
-        TEST(reserve_unfilled_then_insert_uses_the_block),
         TEST(recent_new_ranges_come_newest_first),
         TEST(recent_growth_and_old_places_forget_no_other),
         TEST(insert_pool_fails_at_each_take_loses_nothing),
