@@ -82,10 +82,20 @@ int call_wait(struct sockets *s, struct sockets_wait *wait, bool nonblocking, ui
     return s->now >= wait->deadline_ns ? -EAGAIN : SOCKETS_BLOCKED;
 }
 
+ssize_t transfer_wait(struct sockets *s, const struct transfer *t, size_t done, uint64_t timeout_ns)
+{
+    int waited = call_wait(s, t->wait, t->nonblocking, timeout_ns);
+    if (t->wait != NULL && waited == SOCKETS_BLOCKED) {
+        t->wait->progress = done;
+        return SOCKETS_BLOCKED;
+    }
+    return done > 0 ? (ssize_t)done : waited;
+}
+
 int errno_of(int error)
 {
     static const int table[] = {
-#define ERRNO_ROW(name, text) [ESTAB_##name] = name,
+#define ERRNO_ROW(name, text) [ESTAB_##name] = (name),
         ESTAB_ERRORS(ERRNO_ROW)
 #undef ERRNO_ROW
     };

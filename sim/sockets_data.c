@@ -197,7 +197,8 @@ ssize_t socket_receive(struct sockets *s, struct file *file, const struct transf
     if (t->flags & MSG_OOB) {
         return receive_urgent(s, socket, t, flags_out);
     }
-    size_t done = t->wait != NULL ? t->wait->progress : 0;
+    bool peeks = (t->flags & MSG_PEEK) != 0; /* and so begins anew each time */
+    size_t done = t->wait != NULL && !peeks ? t->wait->progress : 0;
     ssize_t got = receive_some(s, socket, t, done);
     if (got < 0) {
         return got;
@@ -210,12 +211,7 @@ ssize_t socket_receive(struct sockets *s, struct file *file, const struct transf
     if (nothing <= 0) {
         return nothing;
     }
-    int waited = call_wait(s, t->wait, t->nonblocking, socket_timeout(socket, true));
-    if (waited != SOCKETS_BLOCKED) {
-        return done > 0 ? (ssize_t)done : waited;
-    }
-    t->wait->progress = (t->flags & MSG_PEEK) ? 0 : done;
-    return SOCKETS_BLOCKED;
+    return transfer_wait(s, t, done, socket_timeout(socket, true));
 }
 
 ssize_t sockets_recvmsg(struct sockets *s, uint64_t now, int fd, struct msghdr *msg, int flags,
@@ -315,12 +311,7 @@ ssize_t socket_send(struct sockets *s, struct file *file, const struct transfer 
         }
         done = (size_t)sent;
     }
-    int waited = call_wait(s, t->wait, t->nonblocking, socket_timeout(socket, false));
-    if (waited != SOCKETS_BLOCKED) {
-        return done > 0 ? (ssize_t)done : waited;
-    }
-    t->wait->progress = done;
-    return SOCKETS_BLOCKED;
+    return transfer_wait(s, t, done, socket_timeout(socket, false));
 }
 
 ssize_t sockets_sendmsg(struct sockets *s, uint64_t now, int fd, const struct msghdr *msg, int flags,

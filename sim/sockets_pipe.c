@@ -210,12 +210,7 @@ ssize_t pipe_write(struct sockets *s, struct file *file, const struct transfer *
     if (done == t->length) {
         return (ssize_t)done;
     }
-    int waited = call_wait(s, t->wait, t->nonblocking, 0);
-    if (waited != SOCKETS_BLOCKED) {
-        return done > 0 ? (ssize_t)done : waited;
-    }
-    t->wait->progress = done;
-    return SOCKETS_BLOCKED;
+    return transfer_wait(s, t, done, 0);
 }
 
 /* ---------------------------------------------------------------------------------------------- splice */
@@ -252,8 +247,7 @@ static ssize_t splice_into_pipe(struct sockets *s, struct file *in, struct pipe_
 static ssize_t splice_to_socket(struct sockets *s, struct file *in, struct file *out, struct transfer *t)
 {
     struct pipe_bytes *from = in->pipe;
-    struct sockets_wait *wait = t->wait;
-    size_t done = wait != NULL ? wait->progress : 0;
+    size_t done = t->wait != NULL ? t->wait->progress : 0;
     while (from->length > 0 && done < t->length) {
         size_t n = front_length(from);
         n = n < t->length - done ? n : t->length - done;
@@ -267,18 +261,14 @@ static ssize_t splice_to_socket(struct sockets *s, struct file *in, struct file 
         pipe_consume(from, moved);
         done += moved;
         if (moved < n) {
-            int waited = call_wait(s, wait, file_nonblocking(out), socket_timeout(&out->socket, false));
-            if (waited == SOCKETS_BLOCKED) {
-                wait->progress = done;
-                return SOCKETS_BLOCKED;
-            }
-            return done > 0 ? (ssize_t)done : waited;
+            t->nonblocking = file_nonblocking(out); /* the socket's own: SPLICE_F_NONBLOCK is the pipe's */
+            return transfer_wait(s, t, done, socket_timeout(&out->socket, false));
         }
     }
     if (done > 0 || from->writer == NULL) {
         return (ssize_t)done;
     }
-    return call_wait(s, wait, t->nonblocking, 0);
+    return call_wait(s, t->wait, t->nonblocking, 0);
 }
 
 static bool is_pipe(const struct file *file)

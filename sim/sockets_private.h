@@ -128,6 +128,16 @@ struct descriptor {
     bool close_on_exec;
 };
 
+/* A run of bytes to be read or written, and how. */
+struct transfer {
+    const struct iovec *iov;
+    size_t count;
+    size_t length; /* of all */
+    int flags;     /* MSG_* */
+    bool nonblocking;
+    struct sockets_wait *wait;
+};
+
 struct sockets {
     estab_stack *stack;
     struct sockets_options options;
@@ -155,6 +165,8 @@ static inline bool file_nonblocking(const struct file *file)
  * timeout_ns 0 = for ever.
  */
 int call_wait(struct sockets *s, struct sockets_wait *wait, bool nonblocking, uint64_t timeout_ns);
+/* The same of a call that has moved `done` bytes: what it returns, where waiting is over, is their number. */
+ssize_t transfer_wait(struct sockets *s, const struct transfer *t, size_t done, uint64_t timeout_ns);
 /* An errno, negated, of an enum estab_error, negated or not. */
 int errno_of(int error);
 
@@ -200,15 +212,6 @@ int info_memory(struct sockets *s, struct socket *socket, void *value, socklen_t
 
 /* ---- sockets_data.c, sockets_pipe.c ---- */
 
-/* A run of bytes to be read or written, and how. */
-struct transfer {
-    const struct iovec *iov;
-    size_t count;
-    size_t length; /* of all */
-    int flags;     /* MSG_* */
-    bool nonblocking;
-    struct sockets_wait *wait;
-};
 size_t iov_length(const struct iovec *iov, size_t count);
 /* `skip` bytes in, `length` bytes from or to the iovecs. */
 void iov_copy_to(const struct transfer *t, size_t skip, const void *from, size_t length);

@@ -44,7 +44,8 @@ static void owe_ack_for_text(struct tcp_conn *c, struct tcp_context *ctx, const 
         c->rcv_mss = (uint16_t)size;
     }
     uint32_t waiting = seq_diff(c->rcv_nxt, c->last_ack_sent);
-    if (waiting >= 2u * c->rcv_mss || c->quick_ack || ctx->limits->delayed_ack_ns == 0) {
+    bool report = c->dsack; /* RFC 2883 4: of the newest segment, so it does not wait */
+    if (waiting >= 2u * c->rcv_mss || report || c->quick_ack || ctx->limits->delayed_ack_ns == 0) {
         receive_owe_ack(c, ESTAB_REASON_ACK);
     } else if (!(c->owed & OWED_ACK_LATER)) {
         c->owed |= OWED_ACK_LATER;

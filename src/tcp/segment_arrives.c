@@ -259,6 +259,12 @@ static struct step check_sequence(struct tcp_conn *c, struct tcp_context *ctx, s
 
 /* ---- second: RST, with text or without (SHLD-2) ---- */
 
+/* Both have closed and nothing of the user's can be lost any more. */
+static bool only_fin_is_out(const struct tcp_conn *c)
+{
+    return (c->state == ESTAB_CLOSING || c->state == ESTAB_LAST_ACK) && conn_flight(c) == 1;
+}
+
 static struct step check_rst(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
     if (!(seg->flags & TCP_RST)) {
@@ -281,8 +287,7 @@ static struct step check_rst(struct tcp_conn *c, struct tcp_context *ctx, const 
         return end_with(ESTAB_DROP_NONE);
     }
     ctx->counters->resets_in++;
-    bool done = c->state == ESTAB_CLOSING || c->state == ESTAB_LAST_ACK;
-    conn_end(c, ctx, EVENT_RCV_RST, done ? 0 : -ESTAB_ECONNRESET); /* F-RST-5, F-RST-6 */
+    conn_end(c, ctx, EVENT_RCV_RST, only_fin_is_out(c) ? 0 : -ESTAB_ECONNRESET); /* F-RST-5, F-RST-6 */
     return end_with(ESTAB_DROP_NONE);
 }
 

@@ -42,12 +42,32 @@ mtype = {
 #define TXT 16
 #define ANY 32 /* a slot that is in use */
 
+/* The table as an array: 0 = no arrow. spin numbers the names of each mtype list from its end. */
 c_decl {
-    static unsigned char took[512]; /* by the line of state.def */
+    enum { S_CLOSED, S_LISTEN, S_SYN_SENT, S_SYN_RECEIVED, S_ESTABLISHED, S_FIN_WAIT_1, S_FIN_WAIT_2, S_CLOSE_WAIT,
+           S_CLOSING, S_LAST_ACK, S_TIME_WAIT, S_COUNT };
+    enum {
+#define STATE_EVENT(name, text) E_##name,
+#include "tcp/state.def"
+#undef STATE_EVENT
+        E_COUNT };
+    static const struct { unsigned char to, line; } arrows[S_COUNT][E_COUNT] = {
+#define ARROW(from, event, to, figure, section) [S_##from][E_##event] = {S_COUNT - S_##to, __LINE__},
+#include "tcp/state.def"
+#undef ARROW
+    };
+    static unsigned char took[256]; /* by the line of state.def */
+    static int follow(int state, int event)
+    {
+        int from = S_COUNT - state;
+        int what = S_COUNT + E_COUNT + 1 - event;
+        took[arrows[from][what].line] = 1;
+        return arrows[from][what].to;
+    }
     static void print_taken(void)
     {
         printf("arrows taken:");
-        for (int i = 0; i < 512; i++) {
+        for (int i = 1; i < 256; i++) {
             if (took[i]) {
                 printf(" %d", i);
             }
@@ -56,6 +76,8 @@ c_decl {
     }
 }
 
+byte who;              /* what follow() is given */
+mtype what;
 mtype state[SIDES] = CLOSED;
 byte una[SIDES];       /* SND.UNA, SND.NXT, RCV.NXT */
 byte nxt[SIDES];
@@ -87,13 +109,10 @@ slots net[SIDES];      /* by the side that sent it */
 
 inline move(i, event)
 {
-    if
-#define ARROW(from, what, to, figure, section) \
-    :: (state[i] == from && event == EVENT_##what) -> c_code { took[__LINE__] = 1; }; state[i] = to
-#include "tcp/state.def"
-#undef ARROW
-    :: else -> assert(false) /* the table has no such arrow */
-    fi
+    who = i; what = event;
+    c_code { now.state[now.who] = follow(now.state[now.who], now.what); };
+    who = 0; what = 0;
+    assert(state[i] != 0) /* the table has no such arrow */
 }
 
 /* Puts a segment into a slot; where there is none it is lost. */

@@ -170,7 +170,10 @@ static void take_reset(struct oracle_tcb *tcb)
         }
         break;
     case ESTAB_CLOSING:
-    case ESTAB_LAST_ACK: oracle_end(tcb, ORACLE_ENDED); break;
+    case ESTAB_LAST_ACK:
+        /* Choice: the user who was told that all was sent learns of it where more than the FIN was not taken. */
+        oracle_end(tcb, tcb->snd_nxt - tcb->snd_una == 1 ? ORACLE_ENDED : ORACLE_RESET);
+        break;
     default: oracle_end(tcb, ORACLE_RESET); break;
     }
 }

@@ -96,6 +96,16 @@ static void learn_full_size(struct oracle_tcb *tcb, uint32_t length)
 }
 
 /*
+ * RFC 2883 4: with SACK the part of a segment that was had before is reported, of the newest segment; choice:
+ * hence at once.
+ */
+static bool had_in_part(const struct oracle_arrival *arrival)
+{
+    int64_t cut = oracle_place(arrival->seq, arrival->sent->seq);
+    return arrival->tcb->sack && cut > (oracle_has(arrival, ORACLE_SYN) ? 1 : 0);
+}
+
+/*
  * SHLD-18, SHLD-19, MUST-58: text in order may wait for its ACK until as much as two full segments is there.
  * RFC 5681 4.2: not where it fills (a part of) a gap, and not what lies behind one (MAY-13, choice: always at
  * once).
@@ -104,7 +114,7 @@ static void owe_for_text(struct oracle_arrival *arrival, bool in_order, bool gap
 {
     const struct oracle_tcb *tcb = arrival->tcb;
     int64_t waiting = oracle_place(tcb->rcv_nxt, tcb->last_ack_sent);
-    bool at_once = !in_order || gap || waiting >= 2 * (int64_t)tcb->rcv_mss;
+    bool at_once = !in_order || gap || had_in_part(arrival) || waiting >= 2 * (int64_t)tcb->rcv_mss;
     oracle_owe(arrival, at_once ? ORACLE_OWED_ACK : ORACLE_OWED_LATER);
 }
 

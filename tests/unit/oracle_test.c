@@ -741,9 +741,13 @@ static void f_rst_6_ends_in_order_and_not_in_time_wait(void **state)
     const enum estab_state states[] = {ESTAB_CLOSING, ESTAB_LAST_ACK};
     for (unsigned i = 0; i < 2; i++) {
         struct oracle_tcb tcb = in_state(states[i]);
+        tcb.snd_una = tcb.snd_nxt - 1;
         (void)arrives_at(&tcb, ORACLE_RST, 0, 0);
         assert_int_equal(tcb.state, ESTAB_CLOSED);
         assert_int_equal(tcb.end, ORACLE_ENDED);
+        tcb = in_state(states[i]); /* text that the peer never took is lost: the user learns of it */
+        (void)arrives_at(&tcb, ORACLE_RST, 0, 0);
+        assert_int_equal(tcb.end, ORACLE_RESET);
     }
     struct oracle_tcb tcb = in_state(ESTAB_TIME_WAIT);
     struct oracle_answer answer = arrives_at(&tcb, ORACLE_RST, 0, 0);

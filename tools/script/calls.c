@@ -386,7 +386,7 @@ static bool prepare(struct run *run, struct pending *call)
                         call->kind->most > call->kind->least ? call->kind->most : 0);
     }
     if (call->kind->first_is_fd) {
-        int64_t number;
+        int64_t number = 0;
         if (!call_number(run, call, 0, &number)) {
             return false;
         }

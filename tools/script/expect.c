@@ -26,7 +26,7 @@ __attribute__((format(printf, 3, 4))) static void differ(struct differences *d, 
     d->count++;
     fprintf(d->lines, "%s: ", field);
     va_start(arguments, format);
-    vfprintf(d->lines, format, arguments);
+    vfprintf(d->lines, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start() is above */
     va_end(arguments);
     fputc('\n', d->lines);
 }
