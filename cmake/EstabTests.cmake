@@ -53,6 +53,7 @@ endif()
 file(GLOB tool_parts CONFIGURE_DEPENDS tools/*.c)
 list(FILTER tool_parts EXCLUDE REGEX "/main\\.c$")
 if(tool_parts)
+    include(cmake/EstabScript.cmake)
     estab_plain_library(estab_tool_plain ${tool_parts})
     estab_script_library(estab_script_plain ${outer_test_library} estab_plain)
     set_target_properties(estab_script_plain PROPERTIES EXCLUDE_FROM_ALL ON)
@@ -138,6 +139,24 @@ list(APPEND test_programs estab_matrix)
 
 add_custom_target(estab_test_programs DEPENDS ${test_programs})
 
+# ------------------------------------------------------------------ script: packet scripts, ours and, where they are there, others
+if(TARGET estab_tool)
+    add_test(NAME script.own COMMAND estab_tool script tests/script WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(script.own PROPERTIES LABELS script TIMEOUT 300 ENVIRONMENT "${test_environment}")
+    set(shared_scripts ${PROJECT_SOURCE_DIR}/../shared/scripts)
+    if(EXISTS ${shared_scripts})
+        add_test(NAME script.shared COMMAND estab_tool script --allow-unparsed
+            --deviations docs/deviations.tsv ${shared_scripts} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+        set_tests_properties(script.shared PROPERTIES LABELS script TIMEOUT 300 ENVIRONMENT "${test_environment}")
+    endif()
+endif()
+
+# ----------------------------------------------------------- demo: the whole life of connections, with sanitizers too
+if(TARGET estab_tool)
+    add_test(NAME demo COMMAND estab_tool demo)
+    set_tests_properties(demo PROPERTIES LABELS demo TIMEOUT 300 RUN_SERIAL ON ENVIRONMENT "${test_environment}")
+endif()
+
 if(CMAKE_CROSSCOMPILING OR estab_instrumented)
     return() # What follows looks at the tree or at the release build, once.
 endif()
@@ -183,18 +202,6 @@ if(TARGET estab_tool AND NOT CMAKE_CROSSCOMPILING)
     endforeach()
 endif()
 
-# ------------------------------------------------------------------ script: packet scripts, ours and, where they are there, others
-if(TARGET estab_tool)
-    add_test(NAME script.own COMMAND estab_tool script tests/script WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(script.own PROPERTIES LABELS script TIMEOUT 300)
-    set(shared_scripts ${PROJECT_SOURCE_DIR}/../shared/scripts)
-    if(EXISTS ${shared_scripts})
-        add_test(NAME script.shared COMMAND estab_tool script --allow-unparsed
-            --deviations docs/deviations.tsv ${shared_scripts} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-        set_tests_properties(script.shared PROPERTIES LABELS script TIMEOUT 300)
-    endif()
-endif()
-
 # ---------------------------------------- packetdrill: the adapter, driven through every call as that program does it
 if(TARGET estab_packetdrill)
     add_executable(packetdrill_host tests/packetdrill/host.c)
@@ -203,12 +210,6 @@ if(TARGET estab_packetdrill)
     target_link_libraries(packetdrill_host PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
     add_test(NAME packetdrill.host COMMAND packetdrill_host $<TARGET_FILE:estab_packetdrill>)
     set_tests_properties(packetdrill.host PROPERTIES LABELS packetdrill TIMEOUT 60)
-endif()
-
-# ----------------------------------------------------------- demo: the whole life of connections, with sanitizers too
-if(TARGET estab_tool AND NOT CMAKE_CROSSCOMPILING)
-    add_test(NAME demo COMMAND estab_tool demo)
-    set_tests_properties(demo PROPERTIES LABELS demo TIMEOUT 300 RUN_SERIAL ON ENVIRONMENT "${test_environment}")
 endif()
 
 # -------------------------------------------------- interop: the tool against other people's TCPs; root, one at a time

@@ -92,8 +92,9 @@ static void fill_counts(struct tcp_info *info, const struct estab_status *status
     info->tcpi_total_retrans = (uint32_t)status->segments_retransmitted;
     info->tcpi_bytes_acked = status->bytes_acked;
     info->tcpi_bytes_received = status->bytes_received;
-    info->tcpi_bytes_sent = status->bytes_sent + status->bytes_retransmitted; /* Linux counts both */
     info->tcpi_bytes_retrans = status->bytes_retransmitted;
+    info->tcpi_bytes_sent = status->bytes_sent;
+    info->tcpi_bytes_sent += status->bytes_retransmitted; /* Linux counts both */
     info->tcpi_segs_out = (uint32_t)status->segments_sent;
     info->tcpi_segs_in = (uint32_t)status->segments_received;
     info->tcpi_pacing_rate = UINT64_MAX; /* nothing is paced */

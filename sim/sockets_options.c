@@ -484,7 +484,8 @@ static bool level_fits(const struct socket *socket, int level)
 /* An option of IP that fits into a byte is given back as one where there is no room for more. */
 static int put_number(const struct option_call *call, int level, int value)
 {
-    if (level == IPPROTO_IP && *call->length<sizeof value && * call->length> 0 && value >= 0 && value < 256) {
+    socklen_t room = *call->length;
+    if (level == IPPROTO_IP && room > 0 && room < sizeof value && value >= 0 && value < 256) {
         *(uint8_t *)call->out = (uint8_t)value;
         *call->length = 1;
         return 0;
@@ -493,7 +494,7 @@ static int put_number(const struct option_call *call, int level, int value)
 }
 
 int sockets_getsockopt(struct sockets *s, uint64_t now, int fd, int level, int name, void *value,
-                       socklen_t *length)
+                       socklen_t *length) /* NOLINT(readability-non-const-parameter): set through option_call */
 {
     int error;
     sockets_update(s, now);

@@ -85,54 +85,57 @@ int pipe_resize(struct pipe_bytes *pipe, long size)
 
 /* ----------------------------------------------------------------------------------------------- ends */
 
-static int pipe_open_ends(struct sockets *s, struct pipe_bytes *pipe, int fds[2], bool close_on_exec)
+/* An empty pipe and its two ends, which no descriptor holds yet; NULL = no memory. */
+static struct pipe_bytes *pipe_new(int flags)
 {
-    fds[0] = descriptor_new(s, pipe->reader, 0, close_on_exec);
-    if (fds[0] < 0) {
-        return fds[0];
+    struct pipe_bytes *pipe = calloc(1, sizeof *pipe);
+    if (pipe == NULL) {
+        return NULL;
     }
-    fds[1] = descriptor_new(s, pipe->writer, 0, close_on_exec);
-    return fds[1] < 0 ? fds[1] : 0;
+    pipe->bytes = malloc(PIPE_CAPACITY);
+    pipe->capacity = PIPE_CAPACITY;
+    pipe->reader = file_new(FILE_PIPE_READ, O_RDONLY | flags);
+    pipe->writer = file_new(FILE_PIPE_WRITE, O_WRONLY | flags);
+    if (pipe->bytes == NULL || pipe->reader == NULL || pipe->writer == NULL) {
+        free(pipe->reader);
+        free(pipe->writer);
+        free(pipe->bytes);
+        free(pipe);
+        return NULL;
+    }
+    pipe->reader->pipe = pipe->writer->pipe = pipe;
+    return pipe;
 }
 
 int sockets_pipe(struct sockets *s, int fds[2], int flags)
 {
+    bool close_on_exec = (flags & O_CLOEXEC) != 0;
     if (fds == NULL) {
         return -EFAULT;
     }
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) != 0) {
         return -EINVAL;
     }
-    struct pipe_bytes *pipe = calloc(1, sizeof *pipe);
-    uint8_t *bytes = malloc(PIPE_CAPACITY);
-    struct file *reader = file_new(FILE_PIPE_READ, O_RDONLY | (flags & O_NONBLOCK));
-    struct file *writer = file_new(FILE_PIPE_WRITE, O_WRONLY | (flags & O_NONBLOCK));
-    bool made = pipe != NULL && bytes != NULL && reader != NULL && writer != NULL;
-    int error = -ENOMEM;
-    int opened[2] = {-1, -1};
-    if (made) {
-        *pipe = (struct pipe_bytes){
-            .bytes = bytes, .capacity = PIPE_CAPACITY, .reader = reader, .writer = writer};
-        reader->pipe = writer->pipe = pipe;
-        error = pipe_open_ends(s, pipe, opened, (flags & O_CLOEXEC) != 0);
+    struct pipe_bytes *pipe = pipe_new(flags & O_NONBLOCK);
+    if (pipe == NULL) {
+        return -ENOMEM;
     }
-    if (error == 0) {
-        memcpy(fds, opened, sizeof opened);
+    struct file *reader = pipe->reader;
+    struct file *writer = pipe->writer;
+    int first = descriptor_new(s, reader, 0, close_on_exec);
+    int second = first < 0 ? first : descriptor_new(s, writer, 0, close_on_exec);
+    if (second >= 0) {
+        fds[0] = first;
+        fds[1] = second;
         return 0;
     }
-    if (opened[0] >= 0) { /* the second number was missing: closing the first gives its end back */
-        sockets_close(s, s->now, opened[0], NULL);
-        reader = NULL;
-    }
-    if (made && reader == NULL) {
-        pipe_drop(writer);
+    file_drop(s, writer); /* the pipe goes with its last end */
+    if (first >= 0) {
+        sockets_close(s, s->now, first, NULL);
     } else {
-        free(bytes);
-        free(pipe);
+        file_drop(s, reader);
     }
-    free(reader);
-    free(writer);
-    return error;
+    return second;
 }
 
 void pipe_drop(struct file *file)

@@ -77,6 +77,7 @@ static ssize_t run_accept(struct call *c)
     return sockets_accept(NOW, c->fd, c->data, c->more, 0, &c->wait);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the interface's signature */
 static int packetdrill_accept(void *userdata, int sockfd, struct sockaddr *addr, socklen_t *addrlen)
 {
     (void)userdata;
@@ -281,7 +282,7 @@ static ssize_t run_getsockopt(struct call *c)
 }
 
 static int packetdrill_getsockopt(void *userdata, int sockfd, int level, int optname, void *optval,
-                                  socklen_t *optlen)
+                                  socklen_t *optlen) /* NOLINT(readability-non-const-parameter): the interface's signature */
 {
     (void)userdata;
     struct call c = {.run = run_getsockopt,
@@ -367,6 +368,7 @@ static ssize_t run_pipe(struct call *c)
     return sockets_pipe(adapter.sockets, c->data, 0);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the interface's signature */
 static int packetdrill_pipe(void *userdata, int pipefd[2])
 {
     (void)userdata;
@@ -380,6 +382,7 @@ static ssize_t run_splice(struct call *c)
 }
 
 /* Neither sockets nor pipes have a place to begin at. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the interface's signature */
 static ssize_t packetdrill_splice(void *userdata, int fd_in, loff_t *off_in, int fd_out, loff_t *off_out,
                                   size_t len, unsigned int flags)
 {

@@ -37,14 +37,14 @@ static getsockopt_call *find_real(void)
     return real;
 }
 
-EXPORTED int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict length)
+EXPORTED int getsockopt(int fd, int level, int optname, void *restrict optval, socklen_t *restrict optlen)
 {
-    if (is_told_by_us(level, name) && is_ours(fd)) {
+    if (is_told_by_us(level, optname) && is_ours(fd)) {
         struct packetdrill_interface calls;
         calls_fill(&calls);
-        return calls.getsockopt(&adapter, fd, level, name, value, length);
+        return calls.getsockopt(&adapter, fd, level, optname, optval, optlen);
     }
     getsockopt_call *real = find_real();
-    return real != NULL ? real(fd, level, name, value, length)
-                        : (int)syscall(SYS_getsockopt, fd, level, name, value, length);
+    return real != NULL ? real(fd, level, optname, optval, optlen)
+                        : (int)syscall(SYS_getsockopt, fd, level, optname, optval, optlen);
 }

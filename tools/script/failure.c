@@ -44,6 +44,7 @@ bool run_fail(struct run *run, const struct event *event, const char *format, ..
     run->failed = true;
     outcome->line = event->place.line;
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is above */
     vsnprintf(outcome->reason, sizeof outcome->reason, format, arguments);
     va_end(arguments);
     fprintf(run->report, "%s:%d: %s\n", run->script->path, event->place.line, outcome->reason);

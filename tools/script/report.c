@@ -27,6 +27,7 @@ void reader_fail(struct reader *reader, const struct span *span, const char *for
         return;
     reader->failed = true;
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is above */
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     for (char *c = line; *c != '\0'; c++) {

@@ -13,7 +13,10 @@ static bool add_interface(struct world *world, const struct settings *settings)
         .mtu = settings->mtu,
         .accept_any_address = settings->anyip,
     };
-    struct estab_addr any = settings->ipv6 ? (struct estab_addr){0} : estab_addr_ipv4(0, 0, 0, 0, 0);
+    struct estab_addr any = {0};
+    if (!settings->ipv6) {
+        any = estab_addr_ipv4(0, 0, 0, 0, 0);
+    }
     int number = estab_interface_add(world->stack, world->now, &interface);
     return number > 0 &&
            estab_address_add(world->stack, world->now, (uint32_t)number, &settings->local,
