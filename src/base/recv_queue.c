@@ -573,7 +573,8 @@ bool recv_queue_check(const struct recv_queue *queue, const struct pool *pool)
     const struct block *block = NULL;
     const struct recv_range in_order = {queue->begin, queue->end, queue->tail};
     uint32_t payload = pool_payload(pool);
-    if (!blocks_check(queue, payload) || !table_check(queue, payload) || !run_check(queue, &in_order, &block)) {
+    if (!blocks_check(queue, payload) || !table_check(queue, payload) ||
+        !run_check(queue, &in_order, &block)) {
         return false;
     }
     for (uint32_t i = 0; i < ahead_count(queue); i++) {

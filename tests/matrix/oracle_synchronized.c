@@ -171,7 +171,7 @@ static void take_reset(struct oracle_tcb *tcb)
         break;
     case ESTAB_CLOSING:
     case ESTAB_LAST_ACK:
-        /* Choice: the user who was told that all was sent learns of it where more than the FIN was not taken. */
+        /* Choice: a user whose text the peer has not taken, more than the FIN, learns of it. */
         oracle_end(tcb, tcb->snd_nxt - tcb->snd_una == 1 ? ORACLE_ENDED : ORACLE_RESET);
         break;
     default: oracle_end(tcb, ORACLE_RESET); break;
