@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
 
-.PHONY: build help demo test matrix faults bench lint size fuzz coverage format docs install clean
+.PHONY: build help demo test matrix explore faults bench lint size fuzz coverage format docs install clean
 
 build: ## build the library and the tool (build/estab): the default
 	@scripts/install-packages.sh build
@@ -25,16 +25,27 @@ demo: build ## the whole life of connections against the kernel's TCP; ARGS="--j
 test: ## everything a change must pass: gcc, clang, sanitizers, big-endian; LEGS="release asan" picks some
 	@scripts/test.sh $(LEGS)
 
-matrix: ## every state x segment, the core against the oracle, on all cores; ARGS="--place LISTEN --first"
-	@scripts/install-packages.sh build
+# Release, with the tests' programs: what the long checks run.
+define build_tests
+	@scripts/install-packages.sh test
 	@mkdir -p build
 	@cmake --preset release > build/release.log 2>&1 || { cat build/release.log; exit 1; }
-	@cmake --build $(BUILD) -j $(JOBS) --target estab_matrix > build/matrix.log 2>&1 || { cat build/matrix.log; exit 1; }
+	@cmake --build $(BUILD) -j $(JOBS) --target $(1) > build/release.log 2>&1 || { cat build/release.log; exit 1; }
+endef
+
+matrix: ## every state x segment, the core against the oracle, on all cores; ARGS="--place LISTEN --first"
+	$(call build_tests,estab_matrix)
 	@$(BUILD)/tests/estab_matrix $(ARGS)
 
-faults: ## plants one fault at a time in a copy of the core; the matrix must find each
-	@scripts/install-packages.sh build
-	@/usr/bin/python3 tests/matrix/faults.py --jobs $(JOBS) $(ARGS)
+explore: ## two endpoints over a bad channel in every course of events, and the model of them for spin
+	$(call build_tests,explore)
+	@$(BUILD)/tests/explore --full
+	@/usr/bin/python3 tests/explore/spin.py --full
+
+faults: ## plants one fault at a time in a copy of the core; the matrix, and the exploration, must find each
+	$(call build_tests,estab_matrix)
+	@/usr/bin/python3 tests/matrix/faults.py --jobs $(JOBS)
+	@/usr/bin/python3 tests/explore/faults.py --jobs $(JOBS)
 
 bench: build ## the benchmarks; ARGS are handed on
 	@if [ -x bench/run ]; then bench/run build/estab $(ARGS); else build/estab bench $(ARGS); fi

@@ -243,3 +243,17 @@ if(TARGET estab_tool)
             ENVIRONMENT "${test_environment};ESTAB=$<TARGET_FILE:estab_tool>;ESTAB_BUILD=${PROJECT_BINARY_DIR}")
     endforeach()
 endif()
+
+# ------------------------------------------------- explore: two endpoints and a bad channel, and the model of them for spin
+file(GLOB explore_sources CONFIGURE_DEPENDS tests/explore/*.c)
+add_executable(explore ${explore_sources})
+set_target_properties(explore PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+estab_test_defaults(explore)
+target_link_libraries(explore PRIVATE estab_plain estab_instrument)
+add_test(NAME explore.worlds COMMAND explore)
+add_test(NAME explore.worlds.selftest COMMAND explore --self-test)
+set(spin_script ${PROJECT_SOURCE_DIR}/tests/explore/spin.py)
+add_test(NAME explore.spin COMMAND ${python} ${spin_script})
+add_test(NAME explore.spin.selftest COMMAND ${python} ${spin_script} --self-test)
+set_tests_properties(explore.worlds explore.worlds.selftest explore.spin explore.spin.selftest PROPERTIES
+    LABELS explore TIMEOUT 300 SKIP_RETURN_CODE 77 ENVIRONMENT "${test_environment};CC=${CMAKE_C_COMPILER}")

@@ -494,7 +494,7 @@ static int put_number(const struct option_call *call, int level, int value)
 }
 
 int sockets_getsockopt(struct sockets *s, uint64_t now, int fd, int level, int name, void *value,
-                       socklen_t *length) /* NOLINT(readability-non-const-parameter): set through option_call */
+                       socklen_t *length) /* NOLINT(readability-non-const-parameter): set through `call` */
 {
     int error;
     sockets_update(s, now);

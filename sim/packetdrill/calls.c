@@ -282,7 +282,7 @@ static ssize_t run_getsockopt(struct call *c)
 }
 
 static int packetdrill_getsockopt(void *userdata, int sockfd, int level, int optname, void *optval,
-                                  socklen_t *optlen) /* NOLINT(readability-non-const-parameter): the interface's signature */
+                                  socklen_t *optlen) /* NOLINT(readability-non-const-parameter): signature */
 {
     (void)userdata;
     struct call c = {.run = run_getsockopt,

@@ -1,6 +1,6 @@
 /*
- * Two stacks joined by a small channel that loses, repeats and reorders packets, explored state by state until
- * there is nothing new (RFC 9293 3.10 as a whole).
+ * Two stacks joined by a small channel that loses, repeats and reorders packets, explored state by state
+ * until there is nothing new (RFC 9293 3.10 as a whole).
  *
  * A side is a real stack in 16 KiB with its user. It is a deterministic machine: from one state, one action
  * (a call, a packet, a timer) always leads to the same next state and the same packets. So its states and
@@ -16,7 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIDES = 2, MAX_INCARNATIONS = 5, MAX_TEXT = 6, MAX_OUT = 6, MAX_CHANNEL = 3, MAX_ENDS = 3, UNBOUNDED = 255 };
+enum {
+    SIDES = 2,
+    MAX_INCARNATIONS = 5,
+    MAX_TEXT = 6,
+    MAX_OUT = 6,
+    MAX_CHANNEL = 3,
+    MAX_ENDS = 3,
+    UNBOUNDED = 255
+};
 
 /* What may happen to a side. The kinds up to ACT_WAIT are its user's. */
 enum act {
@@ -25,16 +33,16 @@ enum act {
     ACT_LISTEN,        /* a listener; connections are accepted */
     ACT_CONNECT,       /* active OPEN, from CLOSED or LISTEN */
     ACT_ACCEPT,
-    ACT_SEND,          /* one byte */
+    ACT_SEND, /* one byte */
     ACT_RECEIVE,
-    ACT_SHUTDOWN,      /* the RFC's CLOSE */
-    ACT_CLOSE,         /* the handle is given up */
+    ACT_SHUTDOWN, /* the RFC's CLOSE */
+    ACT_CLOSE,    /* the handle is given up */
     ACT_CLOSE_LISTENER,
     ACT_ABORT,
-    ACT_CRASH,         /* everything is forgotten, nobody is told (3.5.1) */
-    ACT_WAIT,          /* two seconds pass in which no timer is due */
-    ACT_TIMER,         /* time goes on to the next deadline */
-    ACT_SECOND,        /* time goes on, on the other side's clock too: limits by the second begin anew */
+    ACT_CRASH,  /* everything is forgotten, nobody is told (3.5.1) */
+    ACT_WAIT,   /* two seconds pass in which no timer is due */
+    ACT_TIMER,  /* time goes on to the next deadline */
+    ACT_SECOND, /* time goes on, on the other side's clock too: limits by the second begin anew */
     ACT_PACKET,
     ACT_KINDS
 };
@@ -55,15 +63,15 @@ struct scenario {
     const char *name;
     const char *about;
     struct role role[SIDES];
-    uint32_t window;    /* bytes: the receive buffer */
-    unsigned channel;   /* packets under way in each direction */
-    uint8_t faults;     /* losses, repetitions and early timers in all, or UNBOUNDED; any order is free */
+    uint32_t window;  /* bytes: the receive buffer */
+    unsigned channel; /* packets under way in each direction */
+    uint8_t faults;   /* losses, repetitions and early timers in all, or UNBOUNDED; any order is free */
     bool timestamps, sack;
     bool no_delayed_ack;
     uint8_t syn_timeout_s; /* R2 of a SYN; 0 = none */
-    bool gives_up;      /* peers may vanish: a user may tire of FIN-WAIT-2 */
-    bool quick;         /* explored in every run of the tests */
-    uint8_t syns;       /* connections that a side may begin, those that arrive included */
+    bool gives_up;         /* peers may vanish: a user may tire of FIN-WAIT-2 */
+    bool quick;            /* explored in every run of the tests */
+    uint8_t syns;          /* connections that a side may begin, those that arrive included */
 };
 
 /* A connection as the other side must agree with it; a TIME-WAIT record is one too. */
@@ -85,12 +93,12 @@ struct user {
     uint8_t opens, sends, aborts, crashes, waits; /* left */
     uint8_t conn, listener;                       /* index in the stack + 1; 0 = none */
     bool shut;
-    bool end_seen;       /* the end of the peer's bytes */
-    uint8_t error;       /* enum estab_error that ended it */
+    bool end_seen; /* the end of the peer's bytes */
+    uint8_t error; /* enum estab_error that ended it */
     uint8_t incarnations;
-    uint8_t received;    /* bytes of the last connection */
+    uint8_t received; /* bytes of the last connection */
     uint8_t text[MAX_TEXT];
-    uint32_t iss, irs;   /* of that connection */
+    uint32_t iss, irs; /* of that connection */
     struct incarnation began[MAX_INCARNATIONS + 1];
 };
 
@@ -107,11 +115,11 @@ struct facts {
 };
 
 struct effect {
-    uint32_t side;            /* the next state */
-    bool refused;             /* would begin more connections than the scenario has: not explored */
+    uint32_t side; /* the next state */
+    bool refused;  /* would begin more connections than the scenario has: not explored */
     uint8_t packet_count;
     uint16_t packets[MAX_OUT];
-    const char *violation;    /* NULL = none */
+    const char *violation; /* NULL = none */
 };
 
 /* ---- packets: numbered, each once ---- */

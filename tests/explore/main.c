@@ -153,6 +153,7 @@ int main(int argc, char **argv)
     if (strcmp(option, "--list") == 0) {
         return list();
     }
-    fprintf(stderr, "explore: %s: no such option; --full, --self-test, --list or names of scenarios\n", option);
+    fprintf(stderr, "explore: %s: no such option: --full, --self-test, --list or names of scenarios\n",
+            option);
     return 2;
 }

@@ -29,8 +29,8 @@ enum {
     ROOM = 256
 };
 
-#define SECOND   UINT64_C(1000000000)
-#define MSL      (30 * SECOND)
+#define SECOND UINT64_C(1000000000)
+#define MSL    (30 * SECOND)
 /*
  * The windows of the first connections lie across the wrap; the few bytes sent do not reach 0, since a RST
  * that answers a SYN has SEQ 0 (3.10.7.1) and, late enough, would meet exactly RCV.NXT there: once in 2^32.
@@ -74,10 +74,22 @@ struct machine {
     uint32_t steps_room, step_count;
 };
 
-const char *const act_names[ACT_KINDS] = {
-    "passive OPEN", "passive OPEN of the peer", "listen", "active OPEN", "accept", "SEND of 1", "RECEIVE",
-    "CLOSE", "give the handle up", "close the listener", "ABORT", "crash", "2 s pass", "next timer",
-    "a second passes", "packet"};
+const char *const act_names[ACT_KINDS] = {"passive OPEN",
+                                          "passive OPEN of the peer",
+                                          "listen",
+                                          "active OPEN",
+                                          "accept",
+                                          "SEND of 1",
+                                          "RECEIVE",
+                                          "CLOSE",
+                                          "give the handle up",
+                                          "close the listener",
+                                          "ABORT",
+                                          "crash",
+                                          "2 s pass",
+                                          "next timer",
+                                          "a second passes",
+                                          "packet"};
 
 static void *grown(void *memory, size_t size)
 {
@@ -152,7 +164,7 @@ static void fill_config(struct machine *m)
     memset(m->config.secret, (int)m->side + 1, sizeof m->config.secret);
 }
 
-/* The clock at which a state stands: it goes on with each connection begun, and each byte sent to be told apart. */
+/* The clock at which a state stands: it goes on with each connection begun and, for timestamps, each byte. */
 static uint64_t clock_of(const struct machine *m)
 {
     unsigned sent = m->scenario->timestamps ? m->role->sends - m->user.sends : 0;
@@ -186,14 +198,10 @@ static bool try_open(struct machine *m, enum act act, estab_conn handle)
         return false;
     }
     switch (act) {
-    case ACT_PASSIVE:
-        return estab_open_passive(m->stack, m->now, handle, NULL) == 0;
-    case ACT_PASSIVE_NAMED:
-        return estab_open_passive(m->stack, m->now, handle, &peer) == 0;
-    case ACT_LISTEN:
-        return estab_listen(m->stack, m->now, handle, 2) == 0;
-    default:
-        return estab_connect(m->stack, m->now, handle, &peer) == 0;
+    case ACT_PASSIVE: return estab_open_passive(m->stack, m->now, handle, NULL) == 0;
+    case ACT_PASSIVE_NAMED: return estab_open_passive(m->stack, m->now, handle, &peer) == 0;
+    case ACT_LISTEN: return estab_listen(m->stack, m->now, handle, 2) == 0;
+    default: return estab_connect(m->stack, m->now, handle, &peer) == 0;
     }
 }
 
@@ -423,27 +431,16 @@ static bool act_out(struct machine *m, enum act act, uint16_t packet)
     case ACT_PASSIVE:
     case ACT_PASSIVE_NAMED:
     case ACT_LISTEN:
-    case ACT_CONNECT:
-        u->opens--;
-        return open_conn(m, act);
-    case ACT_ACCEPT:
-        return call_accept(m);
-    case ACT_SEND:
-        u->sends--;
-        return call_send(m);
-    case ACT_RECEIVE:
-        call_receive(m);
-        return true;
+    case ACT_CONNECT: u->opens--; return open_conn(m, act);
+    case ACT_ACCEPT: return call_accept(m);
+    case ACT_SEND: u->sends--; return call_send(m);
+    case ACT_RECEIVE: call_receive(m); return true;
     case ACT_SHUTDOWN:
         u->shut = true;
         note_finished(m);
         return estab_shutdown(m->stack, m->now, handle_of(m, u->conn), ESTAB_SHUT_WR) == 0;
-    case ACT_CLOSE:
-        give_up(m, false);
-        return true;
-    case ACT_CLOSE_LISTENER:
-        call_close_listener(m);
-        return true;
+    case ACT_CLOSE: give_up(m, false); return true;
+    case ACT_CLOSE_LISTENER: call_close_listener(m); return true;
     case ACT_ABORT:
         u->aborts--;
         give_up(m, true);
@@ -457,15 +454,9 @@ static bool act_out(struct machine *m, enum act act, uint16_t packet)
         move_deadlines(m, (uint64_t)0 - 2 * SECOND);
         new_second(m);
         return true;
-    case ACT_TIMER:
-        next_timer(m);
-        return true;
-    case ACT_SECOND:
-        new_second(m);
-        return true;
-    default:
-        take_packet(m, packet);
-        return true;
+    case ACT_TIMER: next_timer(m); return true;
+    case ACT_SECOND: new_second(m); return true;
+    default: take_packet(m, packet); return true;
     }
 }
 
@@ -746,10 +737,8 @@ static bool is_pending(const struct tcp_conn *c)
     case ESTAB_FIN_WAIT_1:
     case ESTAB_CLOSING:
     case ESTAB_LAST_ACK:
-    case ESTAB_TIME_WAIT:
-        return true;
-    default:
-        return conn_flight(c) > 0 || conn_unsent(c) > 0;
+    case ESTAB_TIME_WAIT: return true;
+    default: return conn_flight(c) > 0 || conn_unsent(c) > 0;
     }
 }
 
@@ -803,8 +792,7 @@ static uint32_t acts_on_conn(const struct machine *m, const struct conn *conn)
     uint32_t acts = 0;
     unsigned state = conn->tcp.state;
     bool closed_both_ways = u->shut && u->end_seen;
-    bool to_read = recv_queue_readable(&conn->tcp.rcv) > 0 ||
-                   (state_peer_closed(state) && !u->end_seen);
+    bool to_read = recv_queue_readable(&conn->tcp.rcv) > 0 || (state_peer_closed(state) && !u->end_seen);
     acts |= state == ESTAB_LISTEN && u->opens > 0 ? role->opens & BIT(ACT_CONNECT) : 0;
     acts |= !u->shut && u->sends > 0 && may_send_in(conn) ? BIT(ACT_SEND) : 0;
     bool reads = role->lazy && !planted(m, "unread");
@@ -869,8 +857,8 @@ static void find_facts(const struct machine *m, struct facts *f)
     f->idle = m->stack->conn_count == 0 && m->stack->time_wait_count == 0 && m->stack->pool.used == 0;
     find_ends(m, f);
     const struct conn *conn = conn_at(m);
-    f->state = conn != NULL         ? conn->tcp.state
-               : f->end_count > 0   ? f->ends[0].state
+    f->state = conn != NULL            ? conn->tcp.state
+               : f->end_count > 0      ? f->ends[0].state
                : m->user.listener != 0 ? ESTAB_LISTEN
                                        : ESTAB_CLOSED;
 }

@@ -5,7 +5,8 @@
  * The channel is a set of packets in each direction. Any of them may arrive next (reordering without bounds),
  * arrive and stay (repetition without bounds) or be lost; what finds the set full is lost. The one thing it
  * may not do is keep a packet beyond the maximum segment lifetime (RFC 9293 3.4.2): a timer that takes longer
- * fires only once the channel is empty.
+ * fires only once the channel is empty and no shorter timer of the other side is due before it. But for that
+ * the two clocks run as they like.
  *
  * Looked at in each world: what the two sides believe of each other, what their users got, and that nothing
  * waits for ever. At the end, from each world: if packets arrive, timers take turns and the users finish,
@@ -19,7 +20,8 @@
 #include "estab/estab.h"
 #include "explore/explore.h"
 
-enum { NO_PACKET = UINT16_MAX, COPY = ACT_KINDS, LOSE, NO_WORLD = UINT32_MAX };
+enum { NO_PACKET = UINT16_MAX, COPY = ACT_KINDS, LOSE };
+#define NO_WORLD UINT32_MAX
 
 struct world {
     uint32_t side[SIDES];
@@ -339,6 +341,16 @@ static uint32_t visit(struct space *s, const struct world *w, uint32_t parent, u
     return number;
 }
 
+/* Whether the next timer of a side may fire: not a long one while anything shorter is under way. */
+static bool may_fire(const struct space *s, const struct world *w, unsigned who)
+{
+    const struct facts *f = facts_of(s, w, who);
+    const struct facts *other = facts_of(s, w, !who);
+    bool runs = (f->acts & BIT(ACT_TIMER)) != 0;
+    bool sooner = (other->acts & BIT(ACT_TIMER)) != 0 && !other->timer_is_long;
+    return runs && !(f->timer_is_long && (sooner || !net_empty(w)));
+}
+
 /* ---- a fair turn ---- */
 
 /* Whether a user who only waits for somebody to call may stop waiting. */
@@ -370,7 +382,7 @@ static uint32_t fair_code(struct space *s, const struct world *w, unsigned turn)
     }
     for (unsigned i = 0; i < SIDES; i++) {
         unsigned who = i ^ turn;
-        if (f[who]->acts & BIT(ACT_TIMER)) {
+        if (may_fire(s, w, who)) {
             return code_of(who, ACT_TIMER, 0);
         }
     }
@@ -429,7 +441,8 @@ static void expand_side(struct space *s, const struct expansion *e, unsigned who
     const struct world w = s->worlds[e->from];
     const struct facts f = *facts_of(s, &w, who);
     for (unsigned act = 0; act <= ACT_TIMER; act++) {
-        bool patient = act != ACT_TIMER || net_empty(&w) || (!f.timer_is_long && w.faults > 0);
+        bool early = w.faults > 0 || net_empty(&w);
+        bool patient = act != ACT_TIMER || (early && may_fire(s, &w, who));
         bool may = (f.acts & BIT(act)) != 0 && patient;
         if (may && !machine_step(s->machine[who], w.side[who], (enum act)act, 0)->refused) {
             go(s, e, code_of(who, act, 0));

@@ -26,7 +26,8 @@ __attribute__((format(printf, 3, 4))) static void differ(struct differences *d, 
     d->count++;
     fprintf(d->lines, "%s: ", field);
     va_start(arguments, format);
-    vfprintf(d->lines, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start() is above */
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is above */
+    vfprintf(d->lines, format, arguments);
     va_end(arguments);
     fputc('\n', d->lines);
 }

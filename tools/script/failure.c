@@ -57,7 +57,8 @@ void run_detail(struct run *run, const char *format, ...)
     va_list arguments;
     fputs("  ", run->report);
     va_start(arguments, format);
-    vfprintf(run->report, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start() is above */
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is above */
+    vfprintf(run->report, format, arguments);
     va_end(arguments);
     fputc('\n', run->report);
 }
@@ -70,7 +71,8 @@ void run_note(struct run *run, int line, const char *format, ...)
     }
     fprintf(run->report, "%s:%d: note: ", run->script->path, line);
     va_start(arguments, format);
-    vfprintf(run->report, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start() is above */
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is above */
+    vfprintf(run->report, format, arguments);
     va_end(arguments);
     fputc('\n', run->report);
 }
@@ -80,7 +82,8 @@ void run_warn(struct run *run, const struct event *event, const char *format, ..
     va_list arguments;
     fprintf(run->report, "%s:%d: warning: ", run->script->path, event->place.line);
     va_start(arguments, format);
-    vfprintf(run->report, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start() is above */
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is above */
+    vfprintf(run->report, format, arguments);
     va_end(arguments);
     fputc('\n', run->report);
 }
