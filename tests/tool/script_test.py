@@ -270,12 +270,14 @@ def flips_of(text):
 
 
 class Flips(tool.Case):
-    def run_flips(self, scripts, least_kinds):
-        """Runs all flips of the scripts in one call; returns the number of them."""
+    def run_flips(self, scripts, least_kinds, left_out=()):
+        """Runs all flips of the scripts in one call, but of kinds left out; returns the number of them."""
         made = {}
         with tempfile.TemporaryDirectory() as folder:
             for name, text in scripts.items():
                 for number, (kind, line, flipped) in enumerate(flips_of(text)):
+                    if kind in left_out:
+                        continue
                     path = os.path.join(folder, "%s-%03d.pkt" % (name, number))
                     made[path] = (name, kind, line, flipped)
                     with open(path, "w") as out:
@@ -311,7 +313,8 @@ class Flips(tool.Case):
             if record["result"] == "passed":
                 with open(record["path"]) as text:
                     scripts[os.path.basename(record["path"])[:-4]] = text.read()
-        self.run_flips(scripts, {"flag", "seq", "ack"})
+        # An ICMP error comes in: where a script shows that it is ignored, another number in it changes nothing.
+        self.run_flips(scripts, {"flag", "seq", "ack"}, {"icmp"})
 
 
 # ---------------------------------------------------------------------------------------------- the command line
