@@ -4,9 +4,9 @@
 #   scripts/test.sh [LEG...]     legs: release clang asan s390x; all without arguments
 #
 #   release   gcc -O2, everything: unit, stack, rfc, replay, tidy, install, tool, demo, interop
-#   clang     clang -O2: unit, stack, rfc, replay (the bytes are the same with another compiler)
-#   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit, stack, rfc, replay, demo
-#   s390x     big-endian under qemu: unit, stack, rfc, replay
+#   clang     clang -O2: unit, stack, rfc, replay, matrix (the bytes are the same with another compiler)
+#   asan      AddressSanitizer and UndefinedBehaviorSanitizer: unit, stack, rfc, replay, matrix, demo, script
+#   s390x     big-endian under qemu: unit, stack, rfc, replay, matrix
 #
 # With CI=true a leg that cannot run is a failure; otherwise it is said so in its line.
 set -u
@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 legs=${*:-release clang asan s390x}
 jobs=${JOBS:-$(nproc)}
 core='^(unit|stack|rfc|replay|matrix)$'
-sanitized='^(unit|stack|rfc|replay|matrix|demo)$'
+sanitized='^(unit|stack|rfc|replay|matrix|demo|script)$'
 summary=""
 failed=0
 

@@ -14,7 +14,7 @@
 
 /* --------------------------------------------------------------------------------------------- iovecs */
 
-size_t iov_length(const struct iovec *iov, size_t count)
+static size_t iov_length(const struct iovec *iov, size_t count)
 {
     size_t sum = 0;
     for (size_t i = 0; i < count; i++) {

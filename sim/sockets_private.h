@@ -212,7 +212,6 @@ int info_memory(struct sockets *s, struct socket *socket, void *value, socklen_t
 
 /* ---- sockets_data.c, sockets_pipe.c ---- */
 
-size_t iov_length(const struct iovec *iov, size_t count);
 /* `skip` bytes in, `length` bytes from or to the iovecs. */
 void iov_copy_to(const struct transfer *t, size_t skip, const void *from, size_t length);
 void iov_copy_from(const struct transfer *t, size_t skip, void *to, size_t length);

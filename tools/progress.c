@@ -21,7 +21,8 @@ void progress_begin(struct progress *progress, const char *name, uint64_t total,
     };
 }
 
-const char *progress_amount(uint64_t bytes, char text[PROGRESS_RATE])
+/* "12.3 MiB", "999 B": returns `text`. */
+static const char *progress_amount(uint64_t bytes, char text[PROGRESS_RATE])
 {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
     double value = (double)bytes / 1024;
@@ -51,8 +52,9 @@ const char *progress_rate(uint64_t bytes, uint64_t duration_ns, char text[PROGRE
     return text;
 }
 
-size_t progress_format(const struct progress *progress, uint64_t done, uint64_t now_ns,
-                       char text[PROGRESS_LINE])
+/* The line that is drawn, without control characters: returns its length. */
+static size_t progress_format(const struct progress *progress, uint64_t done, uint64_t now_ns,
+                              char text[PROGRESS_LINE])
 {
     char amount[PROGRESS_RATE];
     char rate[PROGRESS_RATE];

@@ -29,14 +29,7 @@ void progress_update(struct progress *progress, uint64_t done, uint64_t now_ns);
 /* Takes the bar away; draws it for the last time before where `keep`. */
 void progress_end(struct progress *progress, uint64_t done, uint64_t now_ns, bool keep);
 
-/* "12.3 MiB", "999 B": returns `text`. */
-const char *progress_amount(uint64_t bytes, char text[PROGRESS_RATE]);
-
 /* "1.23 Gbit/s" of bytes in that time: returns `text`. */
 const char *progress_rate(uint64_t bytes, uint64_t duration_ns, char text[PROGRESS_RATE]);
-
-/* The line that is drawn, without control characters: returns its length. */
-size_t progress_format(const struct progress *progress, uint64_t done, uint64_t now_ns,
-                       char text[PROGRESS_LINE]);
 
 #endif

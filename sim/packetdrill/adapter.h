@@ -75,8 +75,6 @@ extern struct adapter adapter;
 
 void adapter_lock(void);
 void adapter_unlock(void);
-/* What follows from a packet, a timer or a call: events, output, blocked calls that can end now. */
-void adapter_settle(void);
 /* Makes a call, waiting as long as it blocks. Takes the lock. The result is Linux's: -1 and errno. */
 ssize_t adapter_call(struct call *call);
 /* Those who sleep in a call return with EINTR, and are waited for. */

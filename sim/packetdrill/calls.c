@@ -256,6 +256,7 @@ static int packetdrill_fcntl(void *userdata, int fd, int cmd, ...)
     va_start(arguments, cmd);
     struct call c = {.run = run_fcntl, .fd = fd, .number = cmd};
     bool takes_none = cmd == F_GETFL || cmd == F_GETFD || cmd == F_GETPIPE_SZ;
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is above */
     c.flags = takes_none ? 0 : (unsigned long)va_arg(arguments, long);
     va_end(arguments);
     return (int)adapter_call(&c);

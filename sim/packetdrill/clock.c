@@ -107,7 +107,8 @@ static bool retry_blocked(void)
     return false;
 }
 
-void adapter_settle(void)
+/* What follows from a packet, a timer or a call: events, output, blocked calls that can end now. */
+static void adapter_settle(void)
 {
     bool more = true;
     while (more) {

@@ -22,7 +22,7 @@ static struct script *parse(const char *text, size_t length, bool ipv6)
     char *said = NULL;
     size_t said_length = 0;
     FILE *errors = open_memstream(&said, &said_length);
-    struct script *script = script_parse_with("fuzz", text, length, &settings, errors);
+    struct script *script = script_parse("fuzz", text, length, &settings, errors);
     fclose(errors);
     if (script == NULL)
         check_complaint(said, said_length);

@@ -271,7 +271,7 @@ static char *complaint_about(const char *text, size_t length)
     char *said;
     size_t said_length;
     FILE *errors = open_memstream(&said, &said_length);
-    struct script *script = script_parse("t.pkt", text, length, errors);
+    struct script *script = script_parse("t.pkt", text, length, NULL, errors);
     fclose(errors);
     if (script != NULL)
         fail_msg("read without a complaint: %s", text);
@@ -333,7 +333,7 @@ static void scripts_cut_short_are_read_or_refused(void **state)
         char *text = malloc(length + (length == 0));
         assert_non_null(text);
         memcpy(text, whole, length);
-        struct script *script = script_parse("t.pkt", text, length, errors);
+        struct script *script = script_parse("t.pkt", text, length, NULL, errors);
         fclose(errors);
         read += script != NULL;
         assert_true(script != NULL ? said_length == 0 : strchr(said, '\n') == said + said_length - 1);
@@ -350,8 +350,8 @@ static void files_that_cannot_be_read_are_told(void **state)
     size_t length;
     FILE *errors = open_memstream(&said, &length);
     (void)state;
-    assert_null(script_read("/nonexistent/a.pkt", errors));
-    assert_null(script_read("/", errors));
+    assert_null(script_read("/nonexistent/a.pkt", NULL, errors));
+    assert_null(script_read("/", NULL, errors));
     fclose(errors);
     assert_string_equal(said, "/nonexistent/a.pkt:1:1: cannot be read: No such file or directory, "
                               "expected a packet script\n"

@@ -3,6 +3,7 @@
  * printed is read as the same. What was expected and what was there are compared by eye in this form.
  */
 #include "tools/script/script.h"
+#include "tools/script/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 /* The only event of a script, printed; to be freed. */
 static char *print_of(const char *text)
 {
-    struct script *script = script_parse("test.pkt", text, strlen(text), stderr);
+    struct script *script = script_parse("test.pkt", text, strlen(text), NULL, stderr);
     char *printed;
     size_t length;
     FILE *out = open_memstream(&printed, &length);
@@ -150,6 +151,29 @@ static void packets_that_were_never_read_print_too(void **state)
     free(printed);
 }
 
+/* An ICMP message that the stack sends has no words of a script: they are found for its numbers. */
+static void icmp_off_the_wire_prints_with_its_names(void **state)
+{
+    static const char *const expected[] = {" icmp unreachable port_unreachable mtu 0", " icmp unknown mtu 0"};
+    static const uint8_t types[] = {3, 200};
+    static uint8_t bytes[WIRE_MAX];
+    (void)state;
+    for (size_t i = 0; i < COUNT(types); i++) {
+        struct wire sent = {.protocol = WIRE_ICMP,
+                            .packet = {.icmp = true, .icmp_number = types[i], .icmp_code = 3}};
+        struct wire seen;
+        char *printed;
+        size_t length;
+        FILE *out = open_memstream(&printed, &length);
+        wire_read(&seen, bytes, wire_write(&sent, bytes));
+        assert_null(seen.broken);
+        script_print_packet(out, &seen.packet);
+        fclose(out);
+        assert_non_null(strstr(printed, expected[i]));
+        free(printed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +184,7 @@ int main(void)
         cmocka_unit_test(calls_print_on_one_line),
         cmocka_unit_test(commands_and_code_print_as_they_are),
         cmocka_unit_test(packets_that_were_never_read_print_too),
+        cmocka_unit_test(icmp_off_the_wire_prints_with_its_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static struct script *reading; /* of the test that runs; freed behind it */
 static struct script *read_with(const char *text, const struct script_settings *settings)
 {
     script_free(reading);
-    reading = script_parse_with("test.pkt", text, strlen(text), settings, stderr);
+    reading = script_parse("test.pkt", text, strlen(text), settings, stderr);
     assert_non_null(reading);
     return reading;
 }
@@ -712,7 +712,7 @@ static void file_is_read_as_text_is(void **state)
     for (int i = 0; i < 5000; i++)
         fprintf(file, "+0 close(%d) = 0\n", i);
     fclose(file);
-    script = script_read(path, stderr);
+    script = script_read(path, NULL, stderr);
     unlink(path);
     assert_non_null(script);
     assert_string_equal(script->path, path);

@@ -32,12 +32,13 @@ static const struct {
     [SCRIPT_OPTION_OTHER] = {0, 2},
 };
 
-uint8_t option_kind_number(enum script_tcp_option kind)
+static uint8_t option_kind_number(enum script_tcp_option kind)
 {
     return shapes[kind].number;
 }
 
-unsigned option_wire_length(const struct tcp_option_text *option)
+/* The bytes that it takes on the wire. */
+static unsigned option_wire_length(const struct tcp_option_text *option)
 {
     return shapes[option->kind].length + 8 * option->blocks + option->length;
 }

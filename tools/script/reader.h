@@ -155,8 +155,4 @@ void option_ecn_counter(struct reader *reader, struct tcp_option_text *option, c
 /* At the end of the list: they fit a header. */
 void options_check(struct reader *reader, const struct span *span);
 
-/* The kind on the wire; the bytes that an option takes there. */
-uint8_t option_kind_number(enum script_tcp_option kind);
-unsigned option_wire_length(const struct tcp_option_text *option);
-
 #endif

@@ -243,7 +243,7 @@ static struct script *read_script(const char *path, const struct run_options *op
     if (errors == NULL) {
         return NULL;
     }
-    struct script *script = script_read_with(path, options->reading, errors);
+    struct script *script = script_read(path, options->reading, errors);
     fclose(errors);
     if (script == NULL) {
         size_t prefix = strlen(path);

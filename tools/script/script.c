@@ -159,8 +159,8 @@ void reader_call_note(struct reader *reader, const struct span *text)
 
 /* ---------------------------------------------------------------------------------------------- the whole */
 
-struct script *script_parse_with(const char *path, const char *text, size_t length,
-                                 const struct script_settings *settings, FILE *errors)
+struct script *script_parse(const char *path, const char *text, size_t length,
+                            const struct script_settings *settings, FILE *errors)
 {
     struct arena *arena = arena_new();
     struct script *script = arena_take(arena, sizeof *script);
@@ -184,11 +184,6 @@ struct script *script_parse_with(const char *path, const char *text, size_t leng
         return script;
     script_free(script);
     return NULL;
-}
-
-struct script *script_parse(const char *path, const char *text, size_t length, FILE *errors)
-{
-    return script_parse_with(path, text, length, NULL, errors);
 }
 
 /* All of a file, for the caller to free; NULL with errno. */
@@ -215,7 +210,7 @@ static char *file_text(FILE *file, size_t *length)
     return text;
 }
 
-struct script *script_read_with(const char *path, const struct script_settings *settings, FILE *errors)
+struct script *script_read(const char *path, const struct script_settings *settings, FILE *errors)
 {
     FILE *file = fopen(path, "rb");
     size_t length = 0;
@@ -225,16 +220,11 @@ struct script *script_read_with(const char *path, const struct script_settings *
     if (text == NULL)
         fprintf(errors, "%s:1:1: cannot be read: %s, expected a packet script\n", path, strerror(errno));
     else
-        script = script_parse_with(path, text, length, settings, errors);
+        script = script_parse(path, text, length, settings, errors);
     if (file != NULL)
         fclose(file);
     free(text);
     return script;
-}
-
-struct script *script_read(const char *path, FILE *errors)
-{
-    return script_read_with(path, NULL, errors);
 }
 
 void script_free(struct script *script)

@@ -170,14 +170,12 @@ struct script_settings {
 
 /*
  * Reads a script. NULL: it cannot be read or is not in the language; then one line "path:line:column: what is
- * wrong, what was expected" was written to `errors`.
+ * wrong, what was expected" was written to `errors`. `settings` may be NULL.
  */
-struct script *script_read(const char *path, FILE *errors);
-struct script *script_read_with(const char *path, const struct script_settings *settings, FILE *errors);
+struct script *script_read(const char *path, const struct script_settings *settings, FILE *errors);
 /* The same from memory; `path` for messages. */
-struct script *script_parse(const char *path, const char *text, size_t length, FILE *errors);
-struct script *script_parse_with(const char *path, const char *text, size_t length,
-                                 const struct script_settings *settings, FILE *errors);
+struct script *script_parse(const char *path, const char *text, size_t length,
+                            const struct script_settings *settings, FILE *errors);
 void script_free(struct script *script);
 
 /* The event, or a packet as it really was, in the language; without a newline. */

@@ -228,6 +228,8 @@ static const char *read_icmp(struct wire *wire, const uint8_t *bytes, size_t len
     wire->packet.icmp = true;
     wire->packet.icmp_number = bytes[0];
     wire->packet.icmp_code = bytes[1];
+    const char *name = script_icmp_name(wire->ipv6, bytes[0], bytes[1], &wire->packet.icmp_code_name);
+    wire->packet.icmp_type = name != NULL ? name : "unknown";
     wire->packet.icmp_mtu = get32(bytes + 4);
     return transport_checksum(wire, bytes, length) != 0 ? "wrong ICMP checksum" : NULL;
 }
