@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "explore/explore.h"
+#include "sim/bytes.h"
 
 enum { MOST = 65535, HEADER = 20 };
 
@@ -77,11 +78,6 @@ const uint8_t *packet_bytes(uint16_t number, uint32_t *length)
 }
 
 /* ---- in words ---- */
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 /* "2+5": five behind the ISS of the third connection that the owner of these numbers began. */
 static void relative(char *out, size_t size, const struct user *owner, uint32_t number)

@@ -6,6 +6,8 @@
  *
  *     packetdrill_host LIBRARY
  */
+#include "sim/bytes.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <dlfcn.h>
@@ -171,23 +173,6 @@ static uint32_t sum_add(uint32_t sum, const uint8_t *bytes, size_t length)
     for (size_t i = 0; i < length; i++)
         sum += (uint32_t)bytes[i] << (i % 2 == 0 ? 8 : 0);
     return sum;
-}
-
-static void put16(uint8_t *at, unsigned value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-    put16(at, value >> 16);
-    put16(at + 2, value & 0xffff);
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 static uint16_t sum_end(uint32_t sum)

@@ -4,6 +4,7 @@
  * packet sent are verified.
  */
 #include "support/rig.h"
+#include "sim/bytes.h"
 
 #include <stdio.h>
 
@@ -12,37 +13,6 @@
 _Static_assert(TRACE_MEMORY % 64 == 0, "the stack's other parts keep their alignment");
 
 /* ---- bytes ---- */
-
-static void put16(uint8_t *p, unsigned value)
-{
-    p[0] = (uint8_t)(value >> 8);
-    p[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *p, uint32_t value)
-{
-    put16(p, value >> 16);
-    put16(p + 2, value & 0xffff);
-}
-
-static unsigned get16(const uint8_t *p)
-{
-    return (unsigned)p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static uint32_t sum_bytes(const uint8_t *p, size_t length, uint32_t sum)
-{
-    for (size_t i = 0; i < length; i++) {
-        sum += (i & 1) ? p[i] : (uint32_t)p[i] << 8;
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    return sum;
-}
 
 static unsigned checksum(const uint8_t *p, size_t length, uint32_t sum)
 {
