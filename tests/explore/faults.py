@@ -73,7 +73,7 @@ def compile_all(folder, source):
     """Every file of the core and of the exploration into one program."""
     files = sorted(map(str, source.glob("*/*.c"))) + sorted(map(str, (ROOT / "tests/explore").glob("*.c")))
     command = [os.environ.get("CC", "cc"), "-std=c17", "-O1", "-D_GNU_SOURCE", "-w", "-I", str(ROOT / "include"), "-I", str(source),
-               "-I", str(ROOT / "tests"), "-o", str(folder / "explore")] + files
+               "-I", str(ROOT / "tests"), "-I", str(ROOT), "-o", str(folder / "explore")] + files
     done = run(command, timeout=300)
     if done.returncode != 0:
         sys.exit("faults: the core does not compile:\n" + done.stdout)
