@@ -4,16 +4,6 @@
  */
 #include "support/rig.h"
 
-static struct rig *with_timestamps(enum place place)
-{
-    struct rig_options options;
-    rig_defaults(&options);
-    options.timestamps = true;
-    struct rig *r = rig_start(&options);
-    rig_reach(r, place);
-    return r;
-}
-
 /* R7323-03: a shift outside of a SYN changes nothing, agreed on before or not. */
 static void window_scale_outside_a_syn_is_ignored(void **state)
 {
@@ -71,7 +61,7 @@ static void text_up_to_the_furthest_edge_is_taken(void **state)
 static void echo_without_ack_is_no_measurement(void **state)
 {
     (void)state;
-    struct rig *r = with_timestamps(AT_SYN_SENT);
+    struct rig *r = rig_with_timestamps(AT_SYN_SENT);
     advance(r, 700 * MS);
     inject(r, .flags = SYN, .seq = 0, .check_ts = true, .tsval = r->peer_ts, .tsecr = r->last_tsval);
     expect(r, .flags = SYN | ACK, .seq = 0, .ack = 1);
@@ -87,7 +77,7 @@ static void echo_without_ack_is_no_measurement(void **state)
 static void echo_without_progress_is_no_measurement(void **state)
 {
     (void)state;
-    struct rig *r = with_timestamps(AT_SYN_SENT);
+    struct rig *r = rig_with_timestamps(AT_SYN_SENT);
     advance(r, SECOND);
     expect(r, .flags = SYN, .seq = 0); /* twice, so that the handshake gives no sample */
     inject(r, .flags = SYN | ACK, .seq = 0, .ack = 1);
@@ -149,7 +139,7 @@ static void timestamps_that_were_not_agreed_on_are_ignored(void **state)
 static void ack_of_a_filled_gap_echoes_what_filled_it(void **state)
 {
     (void)state;
-    struct rig *r = with_timestamps(AT_ESTABLISHED);
+    struct rig *r = rig_with_timestamps(AT_ESTABLISHED);
     uint32_t ts = r->peer_ts;
     inject(r, .flags = ACK, .seq = 101, .ack = 1, .length = 100, .check_ts = true, .tsval = ts + 20,
            .tsecr = 0);
@@ -165,7 +155,7 @@ static void ack_of_a_filled_gap_echoes_what_filled_it(void **state)
 static void held_text_is_not_too_old_later(void **state)
 {
     (void)state;
-    struct rig *r = with_timestamps(AT_ESTABLISHED);
+    struct rig *r = rig_with_timestamps(AT_ESTABLISHED);
     uint32_t ts = r->peer_ts;
     inject(r, .flags = ACK, .seq = 101, .ack = 1, .length = 100, .check_ts = true, .tsval = ts + 5,
            .tsecr = 0);
@@ -186,7 +176,7 @@ static void timestamp_clock_counts_milliseconds(void **state)
 {
     (void)state;
     uint64_t seed = 11;
-    struct rig *r = with_timestamps(AT_ESTABLISHED);
+    struct rig *r = rig_with_timestamps(AT_ESTABLISHED);
     r->unchecked = true;
     uint32_t first = r->last_tsval;
     uint64_t start = r->now - r->now % MS;

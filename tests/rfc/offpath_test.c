@@ -5,16 +5,6 @@
  */
 #include "support/rig.h"
 
-static struct rig *with_timestamps(enum place place)
-{
-    struct rig_options options;
-    rig_defaults(&options);
-    options.timestamps = true;
-    struct rig *r = rig_start(&options);
-    rig_reach(r, place);
-    return r;
-}
-
 /* O-05: a flood of RSTs and spoofed SYNs leaves the listener usable. */
 static void o05_listener_survives_a_flood_of_rst(void **state)
 {
@@ -47,7 +37,7 @@ static void o07_rst_with_old_or_no_timestamp_counts(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
-        struct rig *r = with_timestamps(AT_ESTABLISHED);
+        struct rig *r = rig_with_timestamps(AT_ESTABLISHED);
         uint32_t old = r->peer_ts - 100000;
         if (i == 0) {
             inject(r, .flags = RST, .seq = 1, .check_ts = true, .tsval = old, .tsecr = 0);
@@ -180,7 +170,7 @@ static void o21_old_timestamp_is_acknowledged_and_dropped(void **state)
     (void)state;
     static const uint32_t older[] = {1, 2, 1000, 0x7ffffffe, 0x7fffffff, 0x80000000};
     for (enum place place = AT_ESTABLISHED; place < AT_TIME_WAIT; place++) {
-        struct rig *r = with_timestamps(place);
+        struct rig *r = rig_with_timestamps(place);
         for (unsigned i = 0; i < 6; i++) {
             inject(r, .flags = ACK | PSH, .seq = places[place].rcv_nxt, .ack = places[place].snd_nxt,
                    .length = 10, .check_ts = true, .tsval = r->peer_ts - older[i], .tsecr = r->last_tsval);
@@ -202,7 +192,7 @@ static void o21_old_timestamp_is_acknowledged_and_dropped(void **state)
 static void o21_timestamp_is_void_after_24_days(void **state)
 {
     (void)state;
-    struct rig *r = with_timestamps(AT_ESTABLISHED);
+    struct rig *r = rig_with_timestamps(AT_ESTABLISHED);
     r->unchecked = true;
     advance(r, 24 * 86400 * SECOND - SECOND);
     inject(r, .flags = ACK | PSH, .seq = 1, .ack = 1, .length = 10, .check_ts = true, .tsval = r->peer_ts - 1,
@@ -220,7 +210,7 @@ static void o21_timestamp_is_void_after_24_days(void **state)
 static void o22_timestamp_is_taken_from_the_left_edge_only(void **state)
 {
     (void)state;
-    struct rig *r = with_timestamps(AT_ESTABLISHED);
+    struct rig *r = rig_with_timestamps(AT_ESTABLISHED);
     uint32_t ts = r->peer_ts;
     inject(r, .flags = ACK, .seq = 101, .ack = 1, .length = 10, .check_ts = true, .tsval = ts + 500,
            .tsecr = 0);
@@ -247,7 +237,7 @@ static void o22_timestamp_is_taken_from_the_left_edge_only(void **state)
 static void o22_delayed_ack_echoes_the_earlier_timestamp(void **state)
 {
     (void)state;
-    struct rig *r = with_timestamps(AT_ESTABLISHED);
+    struct rig *r = rig_with_timestamps(AT_ESTABLISHED);
     uint32_t ts = r->peer_ts;
     inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 1448, .check_ts = true, .tsval = ts + 10,
            .tsecr = 0);
@@ -263,7 +253,7 @@ static void o23_segment_without_timestamp_is_dropped_in_silence(void **state)
 {
     (void)state;
     for (enum place place = AT_SYN_RECEIVED_PASSIVE; place < PLACES; place++) {
-        struct rig *r = with_timestamps(place);
+        struct rig *r = rig_with_timestamps(place);
         uint32_t una = places[place].snd_una;
         inject(r, .flags = ACK | PSH, .seq = places[place].rcv_nxt, .ack = una, .length = 10, .no_ts = true);
         inject(r, .flags = ACK, .seq = 0x70000000, .ack = 77, .no_ts = true);

@@ -950,3 +950,13 @@ struct rig *rig_at(enum place place)
     rig_reach(r, place);
     return r;
 }
+
+struct rig *rig_with_timestamps(enum place place)
+{
+    struct rig_options options;
+    rig_defaults(&options);
+    options.timestamps = true;
+    struct rig *r = rig_start(&options);
+    rig_reach(r, place);
+    return r;
+}

@@ -231,6 +231,8 @@ extern const struct place_facts places[PLACES];
 void rig_reach(struct rig *r, enum place place);
 /* A fresh rig there. */
 struct rig *rig_at(enum place place);
+/* The same with a peer that agreed on timestamps. */
+struct rig *rig_with_timestamps(enum place place);
 void rig_listen(struct rig *r, unsigned backlog);
 void rig_connect(struct rig *r);
 
