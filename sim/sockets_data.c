@@ -214,6 +214,17 @@ ssize_t socket_receive(struct sockets *s, struct file *file, const struct transf
     return transfer_wait(s, t, done, socket_timeout(socket, true));
 }
 
+static struct transfer transfer_of(const struct file *file, const struct msghdr *msg, int flags,
+                                   struct sockets_wait *wait)
+{
+    return (struct transfer){.iov = msg->msg_iov,
+                             .count = msg->msg_iovlen,
+                             .length = iov_length(msg->msg_iov, msg->msg_iovlen),
+                             .flags = flags,
+                             .nonblocking = file_nonblocking(file) || (flags & MSG_DONTWAIT) != 0,
+                             .wait = wait};
+}
+
 ssize_t sockets_recvmsg(struct sockets *s, uint64_t now, int fd, struct msghdr *msg, int flags,
                         struct sockets_wait *wait)
 {
@@ -232,12 +243,7 @@ ssize_t sockets_recvmsg(struct sockets *s, uint64_t now, int fd, struct msghdr *
     if (file->kind == FILE_PIPE_READ && flags != 0) {
         return -ENOTSOCK;
     }
-    struct transfer t = {.iov = msg->msg_iov,
-                         .count = msg->msg_iovlen,
-                         .length = iov_length(msg->msg_iov, msg->msg_iovlen),
-                         .flags = flags,
-                         .nonblocking = file_nonblocking(file) || (flags & MSG_DONTWAIT) != 0,
-                         .wait = wait};
+    struct transfer t = transfer_of(file, msg, flags, wait);
     msg->msg_flags = 0;
     msg->msg_controllen = 0;
     msg->msg_namelen = 0; /* TCP names nobody */
@@ -335,12 +341,7 @@ ssize_t sockets_sendmsg(struct sockets *s, uint64_t now, int fd, const struct ms
     if (flags & MSG_FASTOPEN) {
         return -EOPNOTSUPP;
     }
-    struct transfer t = {.iov = msg->msg_iov,
-                         .count = msg->msg_iovlen,
-                         .length = iov_length(msg->msg_iov, msg->msg_iovlen),
-                         .flags = flags,
-                         .nonblocking = file_nonblocking(file) || (flags & MSG_DONTWAIT) != 0,
-                         .wait = wait};
+    struct transfer t = transfer_of(file, msg, flags, wait);
     return file->kind == FILE_SOCKET ? socket_send(s, file, &t) : pipe_write(s, file, &t);
 }
 

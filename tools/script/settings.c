@@ -53,6 +53,22 @@ static enum setting_result taken(bool good)
     return good ? SETTING_TAKEN : SETTING_BAD;
 }
 
+static enum setting_result take_number(const char *text, uint32_t low, uint32_t high, uint32_t *field)
+{
+    uint64_t number;
+    bool good = read_number(text, low, high, &number);
+    *field = (uint32_t)number;
+    return taken(good);
+}
+
+static enum setting_result take_port(const char *text, uint16_t *field)
+{
+    uint32_t port;
+    enum setting_result result = take_number(text, 1, 65535, &port);
+    *field = (uint16_t)port;
+    return result;
+}
+
 /* ---------------------------------------------------------------------------------------------- setters */
 
 static enum setting_result set_ip_version(struct settings *settings, const char *value)
@@ -76,18 +92,12 @@ static enum setting_result set_remote(struct settings *settings, const char *val
 
 static enum setting_result set_bind_port(struct settings *settings, const char *value)
 {
-    uint64_t port;
-    bool good = read_number(value, 1, 65535, &port);
-    settings->bind_port = (uint16_t)port;
-    return taken(good);
+    return take_port(value, &settings->bind_port);
 }
 
 static enum setting_result set_connect_port(struct settings *settings, const char *value)
 {
-    uint64_t port;
-    bool good = read_number(value, 1, 65535, &port);
-    settings->connect_port = (uint16_t)port;
-    return taken(good);
+    return take_port(value, &settings->connect_port);
 }
 
 static enum setting_result set_tolerance(struct settings *settings, const char *value)
@@ -108,26 +118,17 @@ static enum setting_result set_percent(struct settings *settings, const char *va
 
 static enum setting_result set_mtu(struct settings *settings, const char *value)
 {
-    uint64_t mtu;
-    bool good = read_number(value, 68, 65535, &mtu);
-    settings->mtu = (uint32_t)mtu;
-    return taken(good);
+    return take_number(value, 68, 65535, &settings->mtu);
 }
 
 static enum setting_result set_mss(struct settings *settings, const char *value)
 {
-    uint64_t mss;
-    bool good = read_number(value, 1, 65535, &mss);
-    settings->mss = (uint32_t)mss;
-    return taken(good);
+    return take_number(value, 1, 65535, &settings->mss);
 }
 
 static enum setting_result set_tick(struct settings *settings, const char *value)
 {
-    uint64_t tick;
-    bool good = read_number(value, 0, 1000000, &tick);
-    settings->ts_tick_us = (uint32_t)tick;
-    return taken(good);
+    return take_number(value, 0, 1000000, &settings->ts_tick_us);
 }
 
 static enum setting_result set_strict(struct settings *settings, const char *value)
