@@ -177,9 +177,12 @@ ESTAB_API struct estab_state_notes estab_state_notes(unsigned state);
  */
 struct estab_family;
 struct estab_link;
+struct estab_cookies;
 struct estab_cc;
 ESTAB_API extern const struct estab_family estab_ipv6;
 ESTAB_API extern const struct estab_link estab_ethernet;   /* Ethernet with ARP, and NDP where IPv6 is in */
+ESTAB_API extern const struct estab_cookies estab_syn_cookies;    /* RFC 4987: once the SYN cache is full */
+ESTAB_API extern const struct estab_cookies estab_syn_cookies_always; /* for every SYN, without a cache */
 ESTAB_API extern const struct estab_cc estab_cc_newreno;   /* RFC 5681, 6582 */
 
 #define ESTAB_MAX_CC 4
@@ -190,11 +193,17 @@ struct estab_config {
     uint8_t secret[16];
     const struct estab_family *ipv6;
     const struct estab_link *ethernet;
+    const struct estab_cookies *cookies; /* NULL: a full SYN cache lets its oldest go */
     const struct estab_cc *cc[ESTAB_MAX_CC]; /* cc[0] is the default and must be there */
 
     uint32_t max_connections;     /* connections and listeners; 0 = from the memory, a quarter of it */
     /* TIME-WAIT records; 0 = max_connections. When full the oldest is let go (counted) */
     uint32_t max_time_wait;
+    /*
+     * handshakes of listeners under way, in the SYN cache; 0 = a thirty-second of the memory, at most 8192.
+     * When full SYNs are answered by cookie
+     */
+    uint32_t max_half_open;
     uint32_t max_neighbours;      /* 0 = 64; at most 65534 */
     uint32_t trace_records;       /* records kept until they are pulled (estab/trace.h); 0 = none */
     uint32_t block_size;          /* bytes of a buffer block, a power of two from 256 to 65536; 0 = 4096 */
@@ -584,6 +593,7 @@ ESTAB_API const char *estab_timer_name(unsigned timer);
     X(NONE, "")                                                                                              \
     X(SYN, "open")                                                                                           \
     X(SYN_ACK, "answer to SYN")                                                                              \
+    X(SYN_COOKIE, "answer to SYN by cookie")                                                                 \
     X(DATA, "data")                                                                                          \
     X(FIN, "close")                                                                                          \
     X(ACK, "acknowledge")                                                                                    \
@@ -683,6 +693,9 @@ ESTAB_API const char *estab_drop_name(unsigned drop);
     X(time_wait_entered, "TIME-WAIT records made")                                                           \
     X(time_wait_reused, "TIME-WAIT ended by a new SYN or a new connect")                                     \
     X(time_wait_dropped, "TIME-WAIT ended early for want of room")                                           \
+    X(cookies_sent, "SYNs answered by cookie")                                                               \
+    X(cookies_accepted, "connections opened by cookie")                                                      \
+    X(half_open_dropped, "handshakes let go for want of room in the SYN cache")                              \
     X(backlog_overflows, "handshakes dropped by a full backlog")                                             \
     X(out_of_order, "segments stored behind a gap")                                                          \
     X(no_memory, "times that the budget was used up")                                                        \
@@ -711,9 +724,10 @@ struct estab_memory {
     size_t fixed;              /* tables of the stack itself */
     size_t per_connection;     /* one idle connection, its share of tables and timers included */
     size_t per_time_wait;      /* one TIME-WAIT record, likewise */
-    size_t per_half_open;      /* one connection in SYN-RECEIVED, likewise */
+    size_t per_half_open;      /* one handshake in the SYN cache, likewise */
     uint32_t connections, connections_max;
     uint32_t time_wait, time_wait_max;
+    uint32_t half_open, half_open_max;
     size_t block_size;
     uint32_t blocks, blocks_used, blocks_used_high;
     uint64_t worst_case_connection; /* the most that one connection with the default buffers can hold */

@@ -60,6 +60,9 @@ static const char *check_listener(const struct estab_stack *stack, const struct 
             half_open += !child->in_queue;
         }
     }
+    for (uint32_t i = 0; i < stack->half_open_fresh; i++) {
+        half_open += stack->half_opens[i].listener == conn_index(stack, listener);
+    }
     if (half_open != listener->listener.half_open) {
         return "handshakes under way are counted";
     }
@@ -123,12 +126,48 @@ static const char *check_time_waits(const struct estab_stack *stack)
     return n == stack->time_wait_count ? NULL : "every TIME-WAIT record waits for its end";
 }
 
+static const char *check_half_open(const struct estab_stack *stack, uint32_t index, unsigned list)
+{
+    const struct half_open *entry = &stack->half_opens[index];
+    if (entry->tcp.state != ESTAB_SYN_RECEIVED || entry->tcp.sent != list + 1) {
+        return "a handshake is in SYN-RECEIVED and in the list of its SYN,ACKs";
+    }
+    if (entry->listener >= stack->conn_fresh || !stack->conns[entry->listener].listening) {
+        return "a handshake has a listener";
+    }
+    struct flow_key key = {entry->local, entry->remote, entry->local_port, entry->remote_port};
+    return flow_find(stack, &key, flow_hash(stack, &key)) == (index | HALF_OPEN_ID)
+               ? NULL
+               : "a handshake is found by its flow";
+}
+
+static const char *check_half_opens(const struct estab_stack *stack)
+{
+    uint32_t n = 0;
+    for (unsigned list = 0; list < HALF_OPEN_LISTS; list++) {
+        uint64_t last = 0;
+        for (uint32_t i = stack->half_open_lists[list].head; i != NONE; i = stack->half_opens[i].next) {
+            const char *wrong = check_half_open(stack, i, list);
+            uint64_t deadline = stack->half_opens[i].deadline_ns;
+            if (wrong != NULL || deadline < last) {
+                return wrong != NULL ? wrong : "handshakes stand in the order of their ends";
+            }
+            last = deadline;
+            n++;
+        }
+    }
+    return n == stack->half_open_count ? NULL : "every handshake waits for its ACK";
+}
+
 const char *estab_check(const estab_stack *stack)
 {
     struct tally tally = {0};
     const char *wrong = check_conns(stack, &tally);
     if (wrong == NULL) {
         wrong = check_time_waits(stack);
+    }
+    if (wrong == NULL) {
+        wrong = check_half_opens(stack);
     }
     if (wrong == NULL) {
         wrong = ip_check(stack->ip);
@@ -142,8 +181,8 @@ const char *estab_check(const estab_stack *stack)
     if (tally.connections != stack->conn_count) {
         return "connections are counted";
     }
-    if (tally.in_table + stack->time_wait_count != stack->table.count) {
-        return "the table holds connections and TIME-WAIT records, no more";
+    if (tally.in_table + stack->time_wait_count + stack->half_open_count != stack->table.count) {
+        return "the table holds connections, TIME-WAIT records and handshakes, no more";
     }
     if (tally.wildcards != stack->wildcard_ports) {
         return "listeners on every port are counted";

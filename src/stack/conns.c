@@ -7,6 +7,25 @@
 
 /* ---- records ---- */
 
+void conn_clear(const struct estab_stack *stack, struct conn *conn)
+{
+    memset(conn, 0, sizeof *conn);
+    const struct settings *s = &stack->settings;
+    const struct tcp_conn_defaults defaults = {
+        .cc = s->cc[0],
+        .keep_idle_ns = s->keep_idle_ns,
+        .keep_interval_ns = s->keep_interval_ns,
+        .user_timeout_ns = s->user_timeout_ns,
+        .rcv_limit = s->receive_buffer,
+        .snd_limit = s->send_buffer,
+        .keep_count = s->keep_count,
+        .timestamps = s->timestamps,
+        .window_scale = s->window_scale,
+        .sack = s->sack,
+    };
+    conn_init(&conn->tcp, &defaults);
+}
+
 struct conn *conn_new(struct estab_stack *stack)
 {
     struct conn *conn;
@@ -24,21 +43,7 @@ struct conn *conn_new(struct estab_stack *stack)
         stack->counters.no_memory++;
         return NULL;
     }
-    memset(conn, 0, sizeof *conn);
-    const struct settings *s = &stack->settings;
-    const struct tcp_conn_defaults defaults = {
-        .cc = s->cc[0],
-        .keep_idle_ns = s->keep_idle_ns,
-        .keep_interval_ns = s->keep_interval_ns,
-        .user_timeout_ns = s->user_timeout_ns,
-        .rcv_limit = s->receive_buffer,
-        .snd_limit = s->send_buffer,
-        .keep_count = s->keep_count,
-        .timestamps = s->timestamps,
-        .window_scale = s->window_scale,
-        .sack = s->sack,
-    };
-    conn_init(&conn->tcp, &defaults);
+    conn_clear(stack, conn);
     conn->generation = generation;
     conn->in_use = true;
     conn->partner = conn->output_next = conn->ready_next = conn->queue_next = NONE;
@@ -110,10 +115,16 @@ static bool conn_has_key(const struct conn *conn, const struct flow_key *key)
            ip_addr_eq(&conn->remote, &key->remote) && ip_addr_eq(&conn->local, &key->local);
 }
 
-static bool record_has_key(const struct time_wait *tw, const struct flow_key *key)
+static bool time_wait_has_key(const struct time_wait *tw, const struct flow_key *key)
 {
     return tw->local_port == key->local_port && tw->remote_port == key->remote_port &&
            ip_addr_eq(&tw->remote, &key->remote) && ip_addr_eq(&tw->local, &key->local);
+}
+
+static bool half_open_has_key(const struct half_open *entry, const struct flow_key *key)
+{
+    return entry->local_port == key->local_port && entry->remote_port == key->remote_port &&
+           ip_addr_eq(&entry->remote, &key->remote) && ip_addr_eq(&entry->local, &key->local);
 }
 
 uint32_t flow_find(const struct estab_stack *stack, const struct flow_key *key, uint32_t hash)
@@ -124,8 +135,9 @@ uint32_t flow_find(const struct estab_stack *stack, const struct flow_key *key, 
         if (id == TABLE_NONE) {
             return TABLE_NONE;
         }
-        bool match = (id & TIME_WAIT_ID) ? record_has_key(&stack->time_waits[id & ~TIME_WAIT_ID], key)
-                                         : conn_has_key(&stack->conns[id], key);
+        bool match = !(id & RECORD_IDS)   ? conn_has_key(&stack->conns[id], key)
+                     : (id & TIME_WAIT_ID) ? time_wait_has_key(&stack->time_waits[id & ~RECORD_IDS], key)
+                                           : half_open_has_key(&stack->half_opens[id & ~RECORD_IDS], key);
         if (match) {
             return id;
         }
@@ -159,7 +171,7 @@ static struct conn *listener_with(const struct estab_stack *stack, const struct 
 {
     struct flow_key key = {.local = *local, .local_port = port};
     uint32_t id = flow_find(stack, &key, flow_hash(stack, &key));
-    return id == TABLE_NONE || (id & TIME_WAIT_ID) ? NULL : &stack->conns[id];
+    return id == TABLE_NONE || (id & RECORD_IDS) ? NULL : &stack->conns[id];
 }
 
 /*

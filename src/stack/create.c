@@ -25,7 +25,7 @@ static void *carve(struct carver *carver, uint64_t count, size_t size)
 /* Entries of the table: two thirds full at most. */
 static uint32_t table_capacity(const struct settings *s)
 {
-    return (uint32_t)(((uint64_t)s->max_connections + s->max_time_wait) * 3 / 2 + 2);
+    return (uint32_t)(((uint64_t)s->max_connections + s->max_time_wait + s->max_half_open) * 3 / 2 + 2);
 }
 
 static struct ip_config ip_config_of(const struct settings *s, struct estab_counters *counters)
@@ -43,7 +43,7 @@ static struct ip_config ip_config_of(const struct settings *s, struct estab_coun
 
 struct plan {
     struct estab_stack *stack;
-    void *ip, *conns, *heap, *positions, *entries, *time_waits, *bound, *replies, *trace;
+    void *ip, *conns, *heap, *positions, *entries, *time_waits, *half_opens, *bound, *replies, *trace;
 };
 
 static void carve_all(struct carver *carver, const struct settings *s, struct plan *plan)
@@ -56,6 +56,7 @@ static void carve_all(struct carver *carver, const struct settings *s, struct pl
     plan->positions = carve(carver, s->max_connections, sizeof(uint32_t));
     plan->entries = carve(carver, table_capacity(s), sizeof(struct table_entry));
     plan->time_waits = carve(carver, s->max_time_wait, sizeof(struct time_wait));
+    plan->half_opens = carve(carver, s->max_half_open, sizeof(struct half_open));
     plan->bound = carve(carver, s->bound_heads, sizeof(uint32_t));
     plan->replies = carve(carver, s->max_replies, sizeof(struct reply));
     plan->trace = carve(carver, s->trace_records, sizeof(struct estab_trace));
@@ -107,6 +108,7 @@ static void make(struct estab_stack *stack, const struct settings *settings, con
     stack->settings = *settings;
     stack->conns = plan->conns;
     stack->time_waits = plan->time_waits;
+    stack->half_opens = plan->half_opens;
     stack->bound = plan->bound;
     stack->replies = plan->replies;
     stack->conn_free = stack->time_wait_free = NONE;
@@ -114,6 +116,7 @@ static void make(struct estab_stack *stack, const struct settings *settings, con
     timers_init(&stack->timers, plan->heap, plan->positions, settings->max_connections);
     table_init(&stack->table, plan->entries, table_capacity(settings));
     time_waits_init(stack);
+    half_opens_init(stack);
     ports_init(stack);
     trace_init(&stack->trace, plan->trace, settings->trace_records, &stack->counters.trace_lost);
     stack->tcp = (struct tcp_context){
@@ -151,6 +154,7 @@ estab_stack *estab_init(void *memory, size_t size, const struct estab_config *co
     plan.stack->isn_key = derive(config->secret, 1);
     derive_table_key(&plan.stack->table_key, config->secret);
     plan.stack->port_key = derive(config->secret, 3);
+    plan.stack->cookie_key = derive(config->secret, 5);
     plan.stack->budget = size;
     plan.stack->fixed = carver.used;
     pool_init(&plan.stack->pool, (uint8_t *)memory + carver.used, size - carver.used, settings.block_size);

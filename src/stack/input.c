@@ -114,9 +114,7 @@ static void conn_segment(struct estab_stack *stack, struct conn *conn, const str
     packet->state_before = packet->state_after = conn->tcp.state;
     bool completes = conn->has_parent && conn->tcp.state == ESTAB_SYN_RECEIVED &&
                      (arrival->seg->flags & (TCP_ACK | TCP_RST)) == TCP_ACK;
-    if (completes && !child_may_establish(stack, conn)) {
-        stack->counters.backlog_overflows++;
-        packet->reason = ESTAB_DROP_BACKLOG;
+    if (completes && !listener_may_establish(stack, &stack->conns[conn->partner], arrival)) {
         return;
     }
     struct tcp_context *ctx = conn_context(stack, conn, stack->tcp.now);
@@ -141,16 +139,18 @@ static void closed_segment(struct estab_stack *stack, const struct arrival *arri
 static void deliver(struct estab_stack *stack, struct arrival *arrival, uint32_t id)
 {
     struct conn *conn = id == TABLE_NONE ? listener_find(stack, &arrival->key)
-                        : (id & TIME_WAIT_ID) ? NULL
-                                              : &stack->conns[id];
+                        : (id & RECORD_IDS) ? NULL
+                                            : &stack->conns[id];
     unsigned shift = conn != NULL ? conn->tcp.snd_shift : 0;
     struct estab_trace *record = trace_ahead(stack, arrival, shift);
     if (conn != NULL && conn->tcp.state == ESTAB_LISTEN) {
         listener_segment(stack, conn, arrival);
     } else if (conn != NULL) {
         conn_segment(stack, conn, arrival);
+    } else if (id != TABLE_NONE && (id & TIME_WAIT_ID)) {
+        time_wait_segment(stack, id & ~RECORD_IDS, arrival);
     } else if (id != TABLE_NONE) {
-        time_wait_segment(stack, id & ~TIME_WAIT_ID, arrival);
+        half_open_segment(stack, id & ~RECORD_IDS, arrival);
     } else {
         closed_segment(stack, arrival);
     }
@@ -204,7 +204,7 @@ static void icmp_arrives(struct estab_stack *stack, struct estab_packet *packet,
     struct flow_key key = {quote->datagram.source, quote->datagram.destination, quote->source_port,
                            quote->destination_port};
     uint32_t id = flow_find(stack, &key, flow_hash(stack, &key));
-    struct conn *conn = id == TABLE_NONE || (id & TIME_WAIT_ID) ? NULL : &stack->conns[id];
+    struct conn *conn = id == TABLE_NONE || (id & RECORD_IDS) ? NULL : &stack->conns[id];
     if (conn == NULL || !tcp_icmp_plausible(&conn->tcp, seq_of(quote->seq))) {
         drop(stack, packet, ESTAB_DROP_ICMP);
         trace_drop(stack, packet);
@@ -273,10 +273,15 @@ static void prefetch(const struct estab_stack *stack, uint32_t hash)
 {
     uint32_t position = table_home(&stack->table, hash);
     uint32_t id = table_next(&stack->table, hash, &position);
-    if (id != TABLE_NONE && !(id & TIME_WAIT_ID)) {
+    if (id == TABLE_NONE) {
+        return;
+    }
+    if (!(id & RECORD_IDS)) {
         conn_prefetch(&stack->conns[id]);
-    } else if (id != TABLE_NONE) {
-        __builtin_prefetch(&stack->time_waits[id & ~TIME_WAIT_ID], 1);
+    } else if (id & TIME_WAIT_ID) {
+        __builtin_prefetch(&stack->time_waits[id & ~RECORD_IDS], 1);
+    } else {
+        __builtin_prefetch(&stack->half_opens[id & ~RECORD_IDS], 1);
     }
 }
 

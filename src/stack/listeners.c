@@ -1,12 +1,12 @@
 /*
- * LISTEN: a SYN for a listener becomes a connection of its own, one for a passive OPEN becomes that very
- * connection. The backlog bounds both the handshakes under way and the connections that wait to be accepted;
- * when the latter are too many the last ACK is dropped and the client tries again.
+ * LISTEN: a SYN for a listener begins a handshake in the SYN cache, one for a passive OPEN becomes that very
+ * connection. The backlog bounds the connections that wait to be accepted; when they are too many the last
+ * ACK is dropped and the client tries again.
  */
 #include "base/mem.h"
 #include "stack/stack.h"
 
-static void adopt(struct conn *child, const struct conn *listener)
+void conn_adopt(struct conn *child, const struct conn *listener)
 {
     conn_inherit(&child->tcp, &listener->tcp);
     child->user = listener->user;
@@ -17,78 +17,129 @@ static void adopt(struct conn *child, const struct conn *listener)
     child->linger_abort = listener->linger_abort;
 }
 
-/*
- * A record for the connection that the SYN opens: the passive OPEN's own, or a child. NULL: no room, counted.
- */
-static struct conn *record_for_syn(struct estab_stack *stack, struct conn *listener,
-                                   const struct arrival *arrival)
+bool conn_way_back(struct estab_stack *stack, struct conn *conn)
 {
-    if (!listener->listening) {
-        return listener;
+    uint8_t interface = conn->path.interface;
+    conn->scope = ip_addr_is_link_local(&conn->remote) ? interface : conn->scope;
+    if (conn_find_path(stack, conn, stack->tcp.now) != 0) {
+        return false;
     }
-    const struct listener *queue = &listener->listener;
-    if (queue->waiting_count >= queue->backlog || queue->half_open >= queue->backlog) {
-        stack->counters.backlog_overflows++;
-        arrival->packet->reason = ESTAB_DROP_BACKLOG;
-        return NULL;
-    }
-    struct conn *child = conn_new(stack);
-    if (child == NULL) {
-        arrival->packet->reason = ESTAB_DROP_NO_MEMORY;
-        return NULL;
-    }
-    adopt(child, listener);
-    transition(&child->tcp.state, EVENT_PASSIVE_OPEN); /* the listener's LISTEN, for this one peer */
-    child->partner = conn_index(stack, listener);
-    child->has_parent = true;
-    return child;
+    conn->flow_label = ip_flow_label(stack->ip, &conn->local, &conn->remote,
+                                     (uint32_t)conn->local_port << 16 | conn->remote_port);
+    conn->tcp.v6 = !ip_addr_is_v4(&conn->local);
+    return true;
 }
 
-static void undo_record(struct estab_stack *stack, struct conn *conn)
+static void take_addresses(struct conn *conn, const struct arrival *arrival)
 {
-    if (conn->has_parent) {
-        conn->has_parent = false;
-        conn_delete(stack, conn);
-    } else {
-        conn->local = conn_bound_address(conn);
-        conn_enter_table(stack, conn);
-    }
-}
-
-static void accept_syn(struct estab_stack *stack, struct conn *conn, const struct arrival *arrival)
-{
-    uint64_t now = stack->tcp.now;
-    conn_leave_table(stack, conn);
-    struct ip_addr remote_before = conn->remote;
-    uint16_t port_before = conn->remote_port;
     conn->local = arrival->key.local;
     conn->remote = arrival->key.remote;
     conn->local_port = arrival->key.local_port;
     conn->remote_port = arrival->key.remote_port;
     conn->path = (struct ip_path){.interface = arrival->interface};
-    conn->scope = ip_addr_is_link_local(&conn->remote) ? arrival->interface : conn->scope;
-    if (conn_find_path(stack, conn, now) != 0) {
-        conn->remote = remote_before;
-        conn->remote_port = port_before;
-        undo_record(stack, conn);
+}
+
+/* F-LISTEN-3, for a connection that has its addresses. False: there is no way back to who sent it. */
+static bool take_syn(struct estab_stack *stack, struct conn *conn, const struct arrival *arrival,
+                     const struct tcp_segment *syn)
+{
+    if (!conn_way_back(stack, conn)) {
         arrival->packet->reason = ESTAB_DROP_IP_ADDRESS;
-        return;
+        return false;
     }
-    struct open_facts facts = open_facts_of(stack, conn, now);
+    struct open_facts facts = open_facts_of(stack, conn, stack->tcp.now);
     if (arrival->reuses) {
         facts.iss = seq_add(arrival->iss_after, 65537);
     }
-    conn->flow_label = ip_flow_label(stack->ip, &conn->local, &conn->remote,
-                                     (uint32_t)conn->local_port << 16 | conn->remote_port);
-    conn->tcp.v6 = !ip_addr_is_v4(&conn->local);
-    open_accept_syn(&conn->tcp, conn_context(stack, conn, now), arrival->seg, &facts);
-    conn_enter_table(stack, conn);
-    if (conn->has_parent) {
-        stack->conns[conn->partner].listener.half_open++;
-    }
-    arrival->packet->conn = conn_handle(stack, conn);
+    open_accept_syn(&conn->tcp, &stack->tcp, syn, &facts);
+    stack->counters.passive_opens++;
     arrival->packet->state_after = conn->tcp.state;
+    return true;
+}
+
+/* A passive OPEN: this very record. */
+static void open_record(struct estab_stack *stack, struct conn *conn, const struct arrival *arrival)
+{
+    struct ip_addr remote_before = conn->remote;
+    uint16_t port_before = conn->remote_port;
+    conn_leave_table(stack, conn);
+    take_addresses(conn, arrival);
+    conn_context(stack, conn, stack->tcp.now);
+    if (!take_syn(stack, conn, arrival, arrival->seg)) {
+        conn->remote = remote_before;
+        conn->remote_port = port_before;
+        conn->local = conn_bound_address(conn);
+        conn_enter_table(stack, conn);
+        return;
+    }
+    conn_enter_table(stack, conn);
+    arrival->packet->conn = conn_handle(stack, conn);
     conn_settle(stack, conn);
+}
+
+void child_begin(struct estab_stack *stack, struct conn *child, struct conn *listener)
+{
+    child->partner = conn_index(stack, listener);
+    child->has_parent = true;
+    listener->listener.half_open++;
+    conn_enter_table(stack, child);
+    conn_settle(stack, child);
+}
+
+/*
+ * Text of a SYN is kept where there is plenty of room (RFC 9293 3.4): the handshake gets a connection at
+ * once. False: it does not.
+ */
+static bool open_child(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival)
+{
+    bool roomy = stack->conn_count < stack->settings.max_connections / 2 &&
+                 stack->half_open_count < stack->settings.max_half_open / 2 &&
+                 listener->listener.half_open < listener->listener.backlog;
+    struct conn *child = roomy ? conn_new(stack) : NULL;
+    if (child == NULL) {
+        return false;
+    }
+    conn_adopt(child, listener);
+    transition(&child->tcp.state, EVENT_PASSIVE_OPEN); /* the listener's LISTEN, for this one peer */
+    take_addresses(child, arrival);
+    conn_context(stack, child, stack->tcp.now);
+    if (!take_syn(stack, child, arrival, arrival->seg)) {
+        conn_delete(stack, child);
+        return true;
+    }
+    arrival->packet->conn = conn_handle(stack, child);
+    child_begin(stack, child, listener);
+    return true;
+}
+
+/* A handshake in the SYN cache. What text the SYN has is not taken: the peer will send it again. */
+static void open_half(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival)
+{
+    struct conn conn;
+    struct tcp_segment syn = *arrival->seg;
+    syn.text_length = 0;
+    conn_clear(stack, &conn);
+    conn_adopt(&conn, listener);
+    transition(&conn.tcp.state, EVENT_PASSIVE_OPEN);
+    take_addresses(&conn, arrival);
+    half_open_trace_identity(stack, &arrival->key);
+    arrival->packet->conn = 0;
+    if (take_syn(stack, &conn, arrival, &syn)) {
+        half_open_begin(stack, &conn, conn_index(stack, listener));
+    }
+}
+
+static void open_listener(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival)
+{
+    const struct estab_cookies *cookies = stack->settings.cookies;
+    if (!listener_may_establish(stack, listener, arrival)) {
+        return;
+    }
+    if (cookies != NULL && (cookies->always || half_opens_full(stack))) {
+        cookies->answer(stack, listener, arrival);
+    } else if (arrival->seg->text_length == 0 || !open_child(stack, listener, arrival)) {
+        open_half(stack, listener, arrival);
+    }
 }
 
 void listener_segment(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival)
@@ -96,6 +147,9 @@ void listener_segment(struct estab_stack *stack, struct conn *listener, const st
     struct estab_packet *packet = arrival->packet;
     packet->state_before = packet->state_after = ESTAB_LISTEN;
     packet->conn = conn_handle(stack, listener);
+    if (listener->listening && half_open_cookie(stack, listener, arrival)) {
+        return;
+    }
     struct tcp_verdict verdict = tcp_listen_segment(arrival->seg);
     packet->reason = (uint8_t)verdict.drop;
     if (verdict.reset) {
@@ -104,16 +158,22 @@ void listener_segment(struct estab_stack *stack, struct conn *listener, const st
     if (verdict.drop != ESTAB_DROP_NONE) {
         return;
     }
-    struct conn *conn = record_for_syn(stack, listener, arrival);
-    if (conn != NULL) {
-        accept_syn(stack, conn, arrival);
+    if (listener->listening) {
+        open_listener(stack, listener, arrival);
+    } else {
+        open_record(stack, listener, arrival);
     }
 }
 
-bool child_may_establish(const struct estab_stack *stack, const struct conn *child)
+bool listener_may_establish(struct estab_stack *stack, const struct conn *listener,
+                            const struct arrival *arrival)
 {
-    const struct listener *queue = &stack->conns[child->partner].listener;
-    return queue->waiting_count < queue->backlog;
+    if (listener->listener.waiting_count < listener->listener.backlog) {
+        return true;
+    }
+    stack->counters.backlog_overflows++;
+    arrival->packet->reason = ESTAB_DROP_BACKLOG;
+    return false;
 }
 
 void child_established(struct estab_stack *stack, struct conn *child)
@@ -139,5 +199,6 @@ void listener_close(struct estab_stack *stack, struct conn *listener)
     }
     while (waiting_pop(stack, listener) != NULL) {
     }
+    half_opens_drop(stack, index);
     conn_context(stack, listener, stack->tcp.now); /* what is traced next is the listener's again */
 }

@@ -34,6 +34,13 @@ static uint16_t mss_of(uint32_t mtu, uint32_t headers)
     return (uint16_t)(mss > 65495 ? 65495 : mss);
 }
 
+uint16_t mss_to_offer(struct estab_stack *stack, const struct conn *listener, const struct arrival *arrival)
+{
+    uint32_t headers = TCP_HEADER + (ip_addr_is_v4(&arrival->key.local) ? IPV4_HEADER : IPV6_HEADER);
+    uint16_t mss = mss_of(ip_interface(stack->ip, arrival->interface)->mtu, headers);
+    return listener->mss_option != 0 && listener->mss_option < mss ? listener->mss_option : mss;
+}
+
 struct open_facts open_facts_of(struct estab_stack *stack, const struct conn *conn, uint64_t now)
 {
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
@@ -94,7 +101,7 @@ static int take_flow(struct estab_stack *stack, struct conn *conn, bool *displac
         return 0;
     }
     uint32_t id = flow_find(stack, &key, flow_hash(stack, &key));
-    if (id == TABLE_NONE || (!(id & TIME_WAIT_ID) && &stack->conns[id] == conn)) {
+    if (id == TABLE_NONE || (!(id & RECORD_IDS) && &stack->conns[id] == conn)) {
         return 0;
     }
     *displaced = true;

@@ -86,7 +86,12 @@ static void build(struct estab_stack *stack, struct reply *reply, const struct i
         .wnd = reply->tcp.wnd,
         .options = {.has_timestamps = reply->tcp.timestamps,
                     .tsval = reply->tcp.tsval,
-                    .tsecr = reply->tcp.tsecr},
+                    .tsecr = reply->tcp.tsecr,
+                    .has_mss = reply->tcp.has_mss,
+                    .mss = reply->tcp.mss,
+                    .has_window_scale = reply->tcp.has_window_scale,
+                    .window_scale = reply->tcp.window_scale,
+                    .sack_permitted = reply->tcp.sack_permitted},
     };
     bool v6 = !ip_addr_is_v4(&reply->source);
     uint32_t ports = (uint32_t)reply->source_port << 16 | reply->destination_port;
@@ -95,7 +100,7 @@ static void build(struct estab_stack *stack, struct reply *reply, const struct i
         .ip.source = reply->source,
         .ip.destination = reply->destination,
         .ip.flow_label = v6 ? ip_flow_label(stack->ip, &reply->source, &reply->destination, ports) : 0,
-        .ip.hop_limit = stack->settings.hop_limit,
+        .ip.hop_limit = reply->hop_limit != 0 ? reply->hop_limit : stack->settings.hop_limit,
         .ip.traffic_class = reply->traffic_class,
         .ip.protocol = IP_PROTOCOL_TCP,
     };

@@ -14,6 +14,7 @@ void estab_config_init(struct estab_config *config)
     config->size = sizeof *config;
     config->ipv6 = &estab_ipv6;
     config->ethernet = &estab_ethernet;
+    config->cookies = &estab_syn_cookies;
     config->cc[0] = &estab_cc_newreno;
 }
 
@@ -57,6 +58,8 @@ static void fill_sizes(struct settings *s, const struct estab_config *config, si
     uint32_t fitting = clamp(memory / 4 / (sizeof(struct conn) + 32), 1, 0x7fffffff);
     s->max_connections = number_or(config->max_connections, fitting);
     s->max_time_wait = number_or(config->max_time_wait, s->max_connections);
+    uint32_t share = clamp(memory / 32 / (sizeof(struct half_open) + 12), 8, 8192);
+    s->max_half_open = number_or(config->max_half_open, share);
     s->max_neighbours = number_or(config->max_neighbours, 64);
     s->trace_records = config->trace_records;
     /* Room for what one batch of packets may provoke. */
@@ -71,6 +74,7 @@ static void fill_rest(struct settings *s, const struct estab_config *config)
     memcpy(s->cc, config->cc, sizeof s->cc);
     s->ipv6 = config->ipv6;
     s->ethernet = config->ethernet;
+    s->cookies = config->cookies;
     s->port_low = config->port_low == 0 ? 1024 : config->port_low;
     s->port_high = config->port_high == 0 ? 65535 : config->port_high;
     s->keep_count = (uint8_t)number_or(config->keep_count, 9);
@@ -90,8 +94,11 @@ static const char *wrong_field(const struct settings *s, const struct estab_conf
     if (s->block_size < 256 || s->block_size > 65536 || (s->block_size & (s->block_size - 1)) != 0) {
         return "block_size";
     }
-    if (s->max_connections > 0x7ffffffe || s->max_time_wait > 0x7ffffffe) {
-        return s->max_connections > 0x7ffffffe ? "max_connections" : "max_time_wait";
+    if (s->max_connections >= HALF_OPEN_ID || s->max_time_wait >= HALF_OPEN_ID) {
+        return s->max_connections >= HALF_OPEN_ID ? "max_connections" : "max_time_wait";
+    }
+    if (s->max_half_open >= HALF_OPEN_ID) {
+        return "max_half_open";
     }
     if (s->max_neighbours > 65534) {
         return "max_neighbours";

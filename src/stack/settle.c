@@ -141,14 +141,16 @@ void conn_settle(struct estab_stack *stack, struct conn *conn)
     }
 }
 
-static void send_reset(struct estab_stack *stack, struct conn *conn, uint8_t state_before)
+void conn_send_reset(struct estab_stack *stack, const struct conn *conn, uint8_t state_before)
 {
-    struct reply reply = {
-        .conn = conn_handle(stack, conn), .state_before = state_before, .state_after = ESTAB_CLOSED};
+    struct reply reply = {.conn = conn->in_use ? conn_handle(stack, conn) : 0,
+                          .state_before = state_before,
+                          .state_after = ESTAB_CLOSED};
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
     tcp_reset_of(&conn->tcp, stack->tcp.now, &reply.tcp);
     reply.interface = conn->path.interface;
     reply.traffic_class = (uint8_t)(conn->dscp << 2);
+    reply.hop_limit = conn->hop_limit;
     stack->counters.resets_out++;
     reply_add(stack, &key, &reply);
 }
@@ -157,7 +159,7 @@ void conn_abort(struct estab_stack *stack, struct conn *conn, int error)
 {
     uint8_t before = conn->tcp.state;
     if (tcp_abort_resets(&conn->tcp)) {
-        send_reset(stack, conn, before);
+        conn_send_reset(stack, conn, before);
     }
     /* DEVIATION from RFC 9293 3.10.5: TIME-WAIT lasts its 2 MSL (MUST-13), whoever gives up the handle. */
     if (before != ESTAB_TIME_WAIT) {
@@ -168,7 +170,7 @@ void conn_abort(struct estab_stack *stack, struct conn *conn, int error)
 /* Keep-alive has given the peer up: it is told, should it still live. */
 void conn_reset_peer(struct estab_stack *stack, struct conn *conn)
 {
-    send_reset(stack, conn, ESTAB_ESTABLISHED);
+    conn_send_reset(stack, conn, ESTAB_ESTABLISHED);
 }
 
 void conn_release(struct estab_stack *stack, struct conn *conn)

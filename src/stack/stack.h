@@ -14,12 +14,17 @@
 #include "base/timers.h"
 #include "ip/ip.h"
 #include "tcp/guard.h"
+#include "tcp/half_open.h"
 #include "tcp/open.h"
 #include "tcp/segment_arrives.h"
 #include "tcp/time_wait.h"
 
 #define NONE UINT32_MAX
-#define TIME_WAIT_ID 0x80000000u /* table ids with this bit are TIME-WAIT records */
+#define TIME_WAIT_ID 0x80000000u /* table ids with this bit are TIME-WAIT records, */
+#define HALF_OPEN_ID 0x40000000u /* with this one handshakes in the SYN cache, */
+#define RECORD_IDS   (TIME_WAIT_ID | HALF_OPEN_ID) /* with none connections and listeners */
+
+#define HALF_OPEN_LISTS 4 /* SYN,ACKs that a handshake in the cache is worth */
 
 /* A queue of connections by index, linked through one of their link fields. */
 struct index_queue {
@@ -90,6 +95,29 @@ struct time_wait {
     uint16_t remote_port;
 };
 
+struct arrival;
+struct estab_cookies {
+    /* Answers a SYN for a listener, remembering nothing. */
+    void (*answer)(struct estab_stack *stack, const struct conn *listener, const struct arrival *arrival);
+    /* Whether an ACK brings one of them back; then what its SYN was. */
+    bool (*check)(const struct estab_stack *stack, const struct arrival *arrival,
+                  struct tcp_half_open *half_open);
+    bool always;
+};
+
+/* A handshake in the SYN cache. */
+struct half_open {
+    struct ip_addr local;
+    struct ip_addr remote;
+    struct tcp_half_open tcp;
+    uint64_t deadline_ns;  /* of its SYN,ACK */
+    uint32_t listener;     /* its index; NONE = the record is free */
+    uint32_t previous;     /* in its list, in the order of their ends */
+    uint32_t next;
+    uint16_t local_port;
+    uint16_t remote_port;
+};
+
 struct reply {
     struct ip_addr source;
     struct ip_addr destination;
@@ -99,6 +127,7 @@ struct reply {
     uint16_t destination_port;
     uint8_t interface;
     uint8_t traffic_class;
+    uint8_t hop_limit; /* 0 = the stack's */
     uint8_t state_before;
     uint8_t state_after;
 };
@@ -110,8 +139,8 @@ struct settings {
     uint64_t msl_ns;
     uint64_t keep_idle_ns, keep_interval_ns, user_timeout_ns;
     uint32_t receive_buffer, send_buffer;
-    uint32_t max_connections, max_time_wait, max_neighbours, trace_records, block_size, max_replies,
-        bound_heads;
+    uint32_t max_connections, max_time_wait, max_half_open, max_neighbours;
+    uint32_t trace_records, block_size, max_replies, bound_heads;
     uint32_t fragment_bytes;
     uint32_t replies_per_second;
     uint16_t port_low, port_high;
@@ -119,6 +148,7 @@ struct settings {
     bool timestamps, window_scale, sack;
     const struct estab_family *ipv6;
     const struct estab_link *ethernet;
+    const struct estab_cookies *cookies;
 };
 
 struct estab_stack {
@@ -131,13 +161,17 @@ struct estab_stack {
     struct trace_ring trace;
     struct conn *conns;
     struct time_wait *time_waits;
+    struct half_open *half_opens;
     uint32_t *bound;           /* heads of chains of bound connections, by port */
     struct reply *replies;
-    struct siphash_key isn_key, port_key;
+    struct siphash_key isn_key, port_key, cookie_key;
+    uint64_t cookie_ns;        /* when the last cookie was sent; 0 = never */
     struct flow_hash_key table_key;
     struct index_queue output, parked, ready, starved;
     uint32_t conn_free, conn_fresh, conn_count;
     uint32_t time_wait_free, time_wait_fresh, time_wait_count, time_wait_first, time_wait_last;
+    uint32_t half_open_free, half_open_fresh, half_open_count;
+    struct index_queue half_open_lists[HALF_OPEN_LISTS]; /* by SYN,ACKs sent */
     uint32_t reply_head, reply_count;
     uint32_t wildcard_ports;   /* listeners on every port */
     uint32_t burst;            /* packets in a row for the connection at the head of the output queue */
@@ -154,6 +188,8 @@ int settings_fill(struct settings *settings, const struct estab_config *config, 
 
 /* ---- conns.c: records, handles, the table ---- */
 struct conn *conn_new(struct estab_stack *stack);
+/* A record as a new one is, where it stands in no array: for what is over before it needs one. */
+void conn_clear(const struct estab_stack *stack, struct conn *conn);
 void conn_delete(struct estab_stack *stack, struct conn *conn);
 void conn_recycle(struct estab_stack *stack, struct conn *conn);
 static inline uint32_t conn_index(const struct estab_stack *stack, const struct conn *conn)
@@ -256,6 +292,7 @@ bool conn_may_have_output(const struct tcp_conn *c);
 void conn_release(struct estab_stack *stack, struct conn *conn);
 void conn_abort(struct estab_stack *stack, struct conn *conn, int error);
 void conn_reset_peer(struct estab_stack *stack, struct conn *conn);
+void conn_send_reset(struct estab_stack *stack, const struct conn *conn, uint8_t state_before);
 
 /* ---- ports.c ---- */
 void ports_init(struct estab_stack *stack);
@@ -280,6 +317,23 @@ uint64_t time_waits_deadline(const struct estab_stack *stack);
 void time_wait_status(const struct estab_stack *stack, const struct time_wait *tw,
                       struct estab_status *status);
 
+/* ---- half_opens.c: the SYN cache ---- */
+void half_opens_init(struct estab_stack *stack);
+bool half_opens_full(const struct estab_stack *stack);
+/* A SYN has led conn to SYN-RECEIVED: the cache remembers it, and sends the SYN,ACK. */
+void half_open_begin(struct estab_stack *stack, const struct conn *conn, uint32_t listener);
+void half_open_segment(struct estab_stack *stack, uint32_t index, const struct arrival *arrival);
+/* Its connection as it would be, in a record of the caller's. False: there is no way back to the peer. */
+bool half_open_copy(struct estab_stack *stack, const struct half_open *entry, struct conn *copy);
+/* What is traced next is about a handshake that has no handle. */
+void half_open_trace_identity(struct estab_stack *stack, const struct flow_key *key);
+/* An ACK for a listener that may bring a cookie back: true where it did, and was taken care of. */
+bool half_open_cookie(struct estab_stack *stack, const struct conn *listener, const struct arrival *arrival);
+/* Their listener goes. */
+void half_opens_drop(struct estab_stack *stack, uint32_t listener);
+bool half_opens_tick(struct estab_stack *stack); /* true: more are due */
+uint64_t half_opens_deadline(const struct estab_stack *stack);
+
 /* ---- replies.c: segments for no connection ---- */
 /* Adds a segment that goes out when it is pulled. */
 void reply_add(struct estab_stack *stack, const struct flow_key *key, const struct reply *reply);
@@ -290,8 +344,15 @@ void reply_reset(struct estab_stack *stack, const struct arrival *arrival);
 /* ---- listeners.c ---- */
 /* A segment for a connection in LISTEN: a listener, or a passive OPEN. */
 void listener_segment(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival);
-/* The handshake of a listener's child may be completed: somebody has room to accept it. */
-bool child_may_establish(const struct estab_stack *stack, const struct conn *child);
+/* Whether somebody has room to accept one more; else the packet is told so, and counted. */
+bool listener_may_establish(struct estab_stack *stack, const struct conn *listener,
+                            const struct arrival *arrival);
+/* Takes the options of its listener. */
+void conn_adopt(struct conn *child, const struct conn *listener);
+/* The way back to who sent a SYN, and what depends on the addresses; false: there is none. */
+bool conn_way_back(struct estab_stack *stack, struct conn *conn);
+/* A connection that began in the SYN cache becomes its listener's child. */
+void child_begin(struct estab_stack *stack, struct conn *child, struct conn *listener);
 void child_established(struct estab_stack *stack, struct conn *child);
 void listener_close(struct estab_stack *stack, struct conn *listener);
 
@@ -299,6 +360,8 @@ void listener_close(struct estab_stack *stack, struct conn *listener);
 /* The address a passive OPEN listens on, whatever `local` has become. */
 struct ip_addr conn_bound_address(const struct conn *conn);
 /* ISS, timestamp offset and MSS for a flow whose path is known. */
+/* The MSS that a SYN,ACK offers to a SYN that has no connection (MUST-67). */
+uint16_t mss_to_offer(struct estab_stack *stack, const struct conn *listener, const struct arrival *arrival);
 struct open_facts open_facts_of(struct estab_stack *stack, const struct conn *conn, uint64_t now);
 int conn_find_path(struct estab_stack *stack, struct conn *conn, uint64_t now);
 int conn_open_active(struct estab_stack *stack, struct conn *conn, enum tcp_event event);

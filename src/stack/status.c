@@ -73,8 +73,30 @@ void time_wait_status(const struct estab_stack *stack, const struct time_wait *t
     status->congestion = "";
 }
 
+static void half_open_status(const struct half_open *entry, struct estab_status *status)
+{
+    memset(status, 0, sizeof *status);
+    status->local = addr_of(&entry->local, entry->local_port, 0);
+    status->remote = addr_of(&entry->remote, entry->remote_port, 0);
+    status->state = entry->tcp.state;
+    status->timestamps = entry->tcp.timestamps;
+    status->sack = entry->tcp.sack;
+    status->window_scale = entry->tcp.has_window_scale;
+    status->snd_wnd_shift = entry->tcp.window_scale;
+    status->iss = status->snd_una = entry->tcp.iss.v;
+    status->irs = entry->tcp.irs.v;
+    status->snd_nxt = entry->tcp.iss.v + 1;
+    status->rcv_nxt = entry->tcp.irs.v + 1;
+    status->interface = entry->tcp.interface;
+    status->retransmits = (uint8_t)(entry->tcp.sent - 1);
+    status->next_timer_ns = entry->deadline_ns;
+    status->timers = 1u << ESTAB_TIMER_RETRANSMIT;
+    status->congestion = "";
+}
+
 /*
- * Connections first, then the records whose connection is gone: one that is still held was told of already.
+ * Connections first, then the TIME-WAIT records whose connection is gone (one that is still held was told of
+ * already), then the handshakes of the SYN cache.
  */
 bool estab_iterate(const estab_stack *stack, uint64_t *cursor, struct estab_status *status)
 {
@@ -89,6 +111,14 @@ bool estab_iterate(const estab_stack *stack, uint64_t *cursor, struct estab_stat
         const struct time_wait *tw = &stack->time_waits[(*cursor)++ - stack->conn_fresh];
         if (tw->tcp.state == ESTAB_TIME_WAIT && tw->holder == NONE) {
             time_wait_status(stack, tw, status);
+            return true;
+        }
+    }
+    uint64_t before = (uint64_t)stack->conn_fresh + stack->time_wait_fresh;
+    while (*cursor - before < stack->half_open_fresh) {
+        const struct half_open *entry = &stack->half_opens[(*cursor)++ - before];
+        if (entry->listener != NONE) {
+            half_open_status(entry, status);
             return true;
         }
     }
@@ -118,11 +148,13 @@ void estab_memory(const estab_stack *stack, struct estab_memory *memory)
         .fixed = stack->fixed,
         .per_connection = sizeof(struct conn) + timers + share_of_table(),
         .per_time_wait = sizeof(struct time_wait) + share_of_table(),
-        .per_half_open = sizeof(struct conn) + timers + share_of_table(),
+        .per_half_open = sizeof(struct half_open) + share_of_table(),
         .connections = stack->conn_count,
         .connections_max = s->max_connections,
         .time_wait = stack->time_wait_count,
         .time_wait_max = s->max_time_wait,
+        .half_open = stack->half_open_count,
+        .half_open_max = s->max_half_open,
         .block_size = s->block_size,
         .blocks = stack->pool.total,
         .blocks_used = stack->pool.used,

@@ -41,6 +41,7 @@ bool estab_tick(estab_stack *stack, uint64_t now)
     }
     wake_starved(stack);
     bool more = time_waits_tick(stack, now, MAX_TIME_WAITS_A_CALL);
+    more = half_opens_tick(stack) || more;
     const struct timers_entry *top = timers_top(&stack->timers);
     return more || (top != NULL && top->deadline_ns <= now);
 }
@@ -50,6 +51,8 @@ uint64_t estab_next_deadline(estab_stack *stack)
     uint64_t next = ip_next_deadline(stack->ip);
     uint64_t time_wait = time_waits_deadline(stack);
     next = time_wait < next ? time_wait : next;
+    uint64_t half_open = half_opens_deadline(stack);
+    next = half_open < next ? half_open : next;
     const struct timers_entry *top;
     while ((top = timers_top(&stack->timers)) != NULL) {
         struct conn *conn = &stack->conns[top->id];

@@ -66,7 +66,6 @@ void open_accept_syn(struct tcp_conn *c, struct tcp_context *ctx, const struct t
     conn_event(c, ctx, EVENT_RCV_SYN);
     ack_take_window(c, syn);
     receive_text_of_syn(c, ctx, syn); /* DEVIATION from F-LISTEN-3: its FIN is left */
-    ctx->counters->passive_opens++;
 }
 
 void open_return_to_listen(struct tcp_conn *c, struct tcp_context *ctx)

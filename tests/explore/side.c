@@ -144,6 +144,7 @@ static void fill_config(struct machine *m)
         .cc = {&estab_cc_newreno},
         .max_connections = CONNS,
         .max_time_wait = 2,
+        .max_half_open = 1,
         .max_neighbours = 1,
         .trace_records = TRACES,
         .block_size = 256,
@@ -244,20 +245,34 @@ static struct incarnation *incarnation_of(struct machine *m, uint32_t iss)
     return NULL;
 }
 
-/* A connection with an ISS that was not there before has begun. */
+/* A connection with an ISS that was not there before has begun. False: there are too many. */
+static bool note_incarnation(struct machine *m, uint32_t iss)
+{
+    if (incarnation_of(m, iss) != NULL) {
+        return true;
+    }
+    if (m->user.incarnations >= m->scenario->syns) {
+        m->refused = true;
+        return false;
+    }
+    m->user.began[m->user.incarnations++].iss = iss;
+    return true;
+}
+
 static void note_incarnations(struct machine *m)
 {
+    for (unsigned i = 0; i < m->stack->half_open_fresh; i++) {
+        const struct half_open *entry = &m->stack->half_opens[i];
+        if (entry->listener != NONE && !note_incarnation(m, entry->tcp.iss.v)) {
+            return;
+        }
+    }
     for (unsigned i = 0; i < m->stack->conn_fresh; i++) {
         const struct conn *conn = &m->stack->conns[i];
         bool begun = conn->in_use && !conn->listening && conn->tcp.state > ESTAB_LISTEN;
-        if (!begun || incarnation_of(m, conn->tcp.iss.v) != NULL) {
-            continue;
-        }
-        if (m->user.incarnations >= m->scenario->syns) {
-            m->refused = true;
+        if (begun && !note_incarnation(m, conn->tcp.iss.v)) {
             return;
         }
-        m->user.began[m->user.incarnations++].iss = conn->tcp.iss.v;
     }
 }
 
@@ -401,6 +416,9 @@ static void move_deadlines(struct machine *m, uint64_t by)
     for (uint32_t i = stack->time_wait_first; i != NONE; i = stack->time_waits[i].next) {
         stack->time_waits[i].deadline_ns += by;
     }
+    for (unsigned i = 0; i < stack->half_open_fresh; i++) {
+        stack->half_opens[i].deadline_ns += by;
+    }
 }
 
 /* The limit on challenge ACKs (RFC 5961 7) begins anew. */
@@ -509,11 +527,13 @@ struct followed {
     estab_conn handle[CONNS];
     uint8_t state[CONNS];
     bool in_use[CONNS];
+    bool half_open; /* a handshake in the SYN cache, which has no handle */
 };
 
 static void follow_begin(const struct machine *m, struct followed *f)
 {
     memset(f, 0, sizeof *f);
+    f->half_open = m->stack->half_open_count > 0;
     for (unsigned i = 0; i < m->stack->conn_fresh; i++) {
         const struct conn *conn = &m->stack->conns[i];
         f->handle[i] = conn_handle(m->stack, conn);
@@ -532,13 +552,17 @@ static void follow_record(struct machine *m, struct followed *f, const struct es
     }
     m->arrows |= UINT64_C(1) << record->transition;
     unsigned place = (uint32_t)record->conn - 1;
+    if (record->conn == 0) {
+        f->half_open |= record->state_after == ESTAB_SYN_RECEIVED;
+    }
     if (record->conn == 0 || place >= CONNS) {
         return;
     }
     if (f->handle[place] != record->conn || !f->in_use[place]) { /* a new one in this place */
         f->handle[place] = record->conn;
         f->in_use[place] = true;
-        f->state[place] = record->state <= ESTAB_LISTEN ? record->state : UINT8_MAX;
+        bool begins = record->state <= ESTAB_LISTEN || (record->state == ESTAB_SYN_RECEIVED && f->half_open);
+        f->state[place] = begins ? record->state : UINT8_MAX;
     }
     if (f->state[place] != record->state) {
         violated(m, "a connection changes its state along arrows only");
@@ -623,6 +647,9 @@ static void normal_stack(struct machine *m)
     }
     for (uint32_t i = stack->time_wait_first; i != NONE; i = stack->time_waits[i].next) {
         stack->time_waits[i].tcp.challenge_s = second_of(m);
+    }
+    for (unsigned i = 0; i < stack->half_open_fresh; i++) {
+        stack->half_opens[i].tcp.challenge_s = second_of(m);
     }
     if (stack->counters.trace_lost > 0) {
         violated(m, "the harness: a step fits into the trace");
@@ -725,6 +752,11 @@ static void digest_all(const struct machine *m, uint64_t d[2])
         copy.previous = copy.next = 0;
         digest(d, &copy, sizeof copy);
     }
+    for (uint32_t i = 0; i < stack->half_open_fresh; i++) {
+        if (stack->half_opens[i].listener != NONE) {
+            digest(d, &stack->half_opens[i], sizeof stack->half_opens[i]);
+        }
+    }
 }
 
 /* ---- facts ---- */
@@ -769,6 +801,18 @@ static void find_ends(const struct machine *m, struct facts *f)
     for (uint32_t i = stack->time_wait_first; i != NONE; i = stack->time_waits[i].next) {
         if (stack->time_waits[i].holder == NONE) {
             add_end(f, &(const struct end){.state = ESTAB_TIME_WAIT, .pending = true});
+        }
+    }
+    for (uint32_t i = 0; i < stack->half_open_fresh; i++) {
+        const struct half_open *entry = &stack->half_opens[i];
+        if (entry->listener != NONE) {
+            add_end(f, &(const struct end){.state = ESTAB_SYN_RECEIVED,
+                                           .pending = true,
+                                           .iss = entry->tcp.iss.v,
+                                           .irs = entry->tcp.irs.v,
+                                           .snd_una = entry->tcp.iss.v,
+                                           .snd_nxt = entry->tcp.iss.v + 1,
+                                           .rcv_nxt = entry->tcp.irs.v + 1});
         }
     }
 }
@@ -854,7 +898,8 @@ static void find_facts(const struct machine *m, struct facts *f)
         f->acts |= quiet ? BIT(ACT_WAIT) : 0;
     }
     f->fair = fair_act(m, f);
-    f->idle = m->stack->conn_count == 0 && m->stack->time_wait_count == 0 && m->stack->pool.used == 0;
+    f->idle = m->stack->conn_count == 0 && m->stack->time_wait_count == 0 &&
+              m->stack->half_open_count == 0 && m->stack->pool.used == 0;
     find_ends(m, f);
     const struct conn *conn = conn_at(m);
     f->state = conn != NULL            ? conn->tcp.state

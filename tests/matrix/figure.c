@@ -1,6 +1,7 @@
 /*
- * Figure 5 as text and the replay of traces: see figure.h. A connection is known by its handle until it
- * enters TIME-WAIT, from then on by its addresses and ports: its record outlives the handle (RFC 9293 3.6.1).
+ * Figure 5 as text and the replay of traces: see figure.h. A connection is known by its handle; in
+ * SYN-RECEIVED and TIME-WAIT by its addresses and ports, as there it may have none (RFC 4987 3.4,
+ * RFC 9293 3.6.1).
  *
  * What begins here begins in CLOSED; a connection that a listener's SYN makes begins in LISTEN, and somebody
  * must listen on its port. Nothing of src/ is known, the public headers only.
@@ -304,10 +305,16 @@ static unsigned mix(unsigned hash, const struct estab_addr *addr)
     return hash * 31 + addr->port;
 }
 
+/* A handshake has no handle while the SYN cache holds it, and a TIME-WAIT record outlives its own. */
+static bool known_by_flow(unsigned state)
+{
+    return state == ESTAB_SYN_RECEIVED || state == ESTAB_TIME_WAIT;
+}
+
 static uint32_t *bucket_of(struct figure_replay *replay, unsigned state, const struct estab_trace *record)
 {
     unsigned hash = (unsigned)(record->conn ^ record->conn >> 32);
-    if (state == ESTAB_TIME_WAIT) {
+    if (known_by_flow(state)) {
         hash = mix(mix(7, &record->local), &record->remote);
     }
     return &replay->bucket[(hash ^ hash >> 10) % BUCKETS];
@@ -319,10 +326,10 @@ static uint32_t *find(struct figure_replay *replay, unsigned state, const struct
     uint32_t *link = bucket_of(replay, state, record);
     while (*link != NOBODY) {
         const struct known *known = &replay->known[*link];
-        bool waits = known->state == ESTAB_TIME_WAIT;
-        bool same = state == ESTAB_TIME_WAIT ? waits && same_end(&known->local, &record->local) &&
-                                                   same_end(&known->remote, &record->remote)
-                                             : !waits && known->conn == record->conn;
+        bool same = known_by_flow(state)
+                        ? known_by_flow(known->state) && same_end(&known->local, &record->local) &&
+                              same_end(&known->remote, &record->remote)
+                        : !known_by_flow(known->state) && known->conn == record->conn;
         if (same) {
             break;
         }
@@ -386,7 +393,8 @@ static bool too_early(struct figure_replay *replay, const struct estab_trace *re
 {
     bool begins = record->state == ESTAB_CLOSED || record->state == ESTAB_LISTEN;
     bool has_flow = record->state_after == ESTAB_SYN_SENT || record->state_after == ESTAB_SYN_RECEIVED;
-    return begins && has_flow && *find(replay, ESTAB_TIME_WAIT, record) != NOBODY;
+    uint32_t index = begins && has_flow ? *find(replay, ESTAB_TIME_WAIT, record) : NOBODY;
+    return index != NOBODY && replay->known[index].state == ESTAB_TIME_WAIT;
 }
 
 /* Where a connection stood before. */

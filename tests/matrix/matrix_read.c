@@ -22,9 +22,23 @@ static uint32_t flow_owner(const struct matrix_bench *bench)
     return flow_find(bench->stack, &key, flow_hash(bench->stack, &key));
 }
 
-/* The record in question: a new one where a SYN opened it, else the one of the place. */
+static const struct half_open *half_open_of(const struct matrix_bench *bench, uint32_t owner)
+{
+    bool held = owner != TABLE_NONE && (owner & RECORD_IDS) == HALF_OPEN_ID;
+    return held ? &bench->stack->half_opens[owner & ~RECORD_IDS] : NULL;
+}
+
+/*
+ * The record in question: a new one where a SYN opened it, else the one of the place. What the SYN cache
+ * holds is unfolded, as it is for each segment.
+ */
 static const struct conn *record_of(const struct matrix_bench *bench, uint32_t owner)
 {
+    static struct conn unfolded;
+    const struct half_open *half_open = half_open_of(bench, owner);
+    if (half_open != NULL) {
+        return half_open_copy(bench->stack, half_open, &unfolded) ? &unfolded : NULL;
+    }
     if (owner != TABLE_NONE && !(owner & TIME_WAIT_ID)) {
         return &bench->stack->conns[owner];
     }
@@ -33,7 +47,8 @@ static const struct conn *record_of(const struct matrix_bench *bench, uint32_t o
 
 uint32_t matrix_index(const struct matrix_bench *bench)
 {
-    const struct conn *conn = record_of(bench, flow_owner(bench));
+    uint32_t owner = flow_owner(bench);
+    const struct conn *conn = half_open_of(bench, owner) != NULL ? NULL : record_of(bench, owner);
     return conn == NULL ? NONE : conn_index(bench->stack, conn);
 }
 
@@ -141,6 +156,16 @@ static void read_time_wait(const struct matrix_bench *bench, const struct time_w
     tcb->challenges_left = (uint8_t)(settings->limits.challenge_acks - used);
 }
 
+/* An entry of the SYN cache that has gone leaves nothing behind, and its listener in LISTEN. */
+static void read_nobody(const struct oracle_tcb *before, struct oracle_tcb *tcb)
+{
+    if (before != NULL && (before->state == ESTAB_SYN_RECEIVED || before->state == ESTAB_LISTEN)) {
+        *tcb = *before;
+        tcb->state = ESTAB_LISTEN;
+        tcb->half_open_gone = before->state == ESTAB_SYN_RECEIVED;
+    }
+}
+
 void matrix_read(const struct matrix_bench *bench, uint64_t now, const struct oracle_tcb *before,
                  struct oracle_tcb *tcb)
 {
@@ -149,6 +174,7 @@ void matrix_read(const struct matrix_bench *bench, uint64_t now, const struct or
     uint32_t owner = flow_owner(bench);
     const struct conn *conn = record_of(bench, owner);
     if (conn == NULL) {
+        read_nobody(before, tcb);
         return;
     }
     const struct tcp_conn *c = &conn->tcp;
@@ -164,7 +190,7 @@ void matrix_read(const struct matrix_bench *bench, uint64_t now, const struct or
     tcb->end = before != NULL && before->state == ESTAB_CLOSED ? ORACLE_NOT_ENDED : end_of(c);
     tcb->half_open_gone = before != NULL && before->state == ESTAB_SYN_RECEIVED && c->state == ESTAB_LISTEN;
     if (owner != TABLE_NONE && (owner & TIME_WAIT_ID)) {
-        const struct time_wait *tw = &bench->stack->time_waits[owner & ~TIME_WAIT_ID];
+        const struct time_wait *tw = &bench->stack->time_waits[owner & ~RECORD_IDS];
         read_time_wait(bench, tw, now, tcb);
         tcb->time_wait_restarted =
             before != NULL && before->state == ESTAB_TIME_WAIT &&
@@ -227,6 +253,17 @@ static const char *conn_timers_wrong(const struct matrix_bench *bench, const str
     return retransmit_wrong(bench, c, now, before);
 }
 
+/* A SYN,ACK waits for the initial RTO (RFC 6298 2.1), whatever else arrives. */
+static const char *half_open_timer_wrong(const struct matrix_bench *bench, const struct half_open *half_open,
+                                         uint64_t now, const struct oracle_tcb *before)
+{
+    uint64_t sent_ns = half_open->deadline_ns - bench->stack->settings.limits.rtt.initial_rto_ns;
+    bool fresh = before->state != ESTAB_SYN_RECEIVED;
+    return (fresh ? sent_ns == now : sent_ns >= bench->now && sent_ns < now)
+               ? NULL
+               : "a handshake in the SYN cache waits for the initial RTO";
+}
+
 const char *matrix_timers_wrong(const struct matrix_bench *bench, uint64_t now,
                                 const struct oracle_tcb *before, const struct oracle_tcb *after)
 {
@@ -238,11 +275,12 @@ const char *matrix_timers_wrong(const struct matrix_bench *bench, uint64_t now,
         }
         bool fresh = before->state != ESTAB_TIME_WAIT || after->time_wait_restarted;
         uint64_t since = fresh ? now : bench->two_msl_since;
-        const struct time_wait *tw = &bench->stack->time_waits[owner & ~TIME_WAIT_ID];
+        const struct time_wait *tw = &bench->stack->time_waits[owner & ~RECORD_IDS];
         return tw->deadline_ns == since + 2 * bench->stack->settings.msl_ns ? NULL : "2MSL";
     }
-    if (conn == NULL) {
-        return NULL;
+    const struct half_open *half_open = half_open_of(bench, owner);
+    if (conn == NULL || half_open != NULL) {
+        return half_open == NULL ? NULL : half_open_timer_wrong(bench, half_open, now, before);
     }
     if (after->state == ESTAB_CLOSED || after->state == ESTAB_LISTEN) {
         return tcp_timers_next(&conn->tcp) == UINT64_MAX ? NULL : "no timer runs in CLOSED and LISTEN";

@@ -763,6 +763,7 @@ void rig_defaults(struct rig_options *options)
     options->config.send_buffer = SND_BUFFER;
     options->config.max_connections = 64;
     options->config.max_time_wait = 16;
+    options->config.max_half_open = 64;
     options->config.challenge_acks = 200;
     options->peer_mss = MSS;
     options->mtu = 1500;

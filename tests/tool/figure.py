@@ -25,7 +25,7 @@ def read_figure():
 
 
 class Replay:
-    """One stack. A connection is its number until TIME-WAIT, from then on its ports (tests/matrix/figure.c)."""
+    """One stack. A connection is its number, but its ports in SYN-RECEIVED and TIME-WAIT (tests/matrix/figure.c)."""
 
     def __init__(self, kinds):
         self.arrows = {arrow for arrow, kind in kinds.items() if kind not in NOT_TAKEN}
@@ -34,7 +34,7 @@ class Replay:
     @staticmethod
     def name(record, state):
         ports = (record["local_port"], record["remote_port"])
-        return ports if state == "TIME-WAIT" else record["conn"]
+        return ports if state in ("SYN-RECEIVED", "TIME-WAIT") else record["conn"]
 
     def step(self, record):
         """None, or what is wrong."""
