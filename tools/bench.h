@@ -48,6 +48,7 @@ struct bench_pair {
 struct bench_setup {
     uint32_t connections; /* room for so many in each stack, listeners and a reserve not counted */
     uint32_t time_wait;
+    uint32_t half_open;  /* 0 = the default */
     uint64_t msl_ns;     /* 0 = the default */
     size_t buffers;      /* bytes for data */
     uint32_t block_size; /* 0 = the default */

@@ -48,9 +48,10 @@ static void on_event(struct bench_pair *pair, enum bench_end end, const struct e
     }
 }
 
-static size_t layout_bytes(uint32_t connections, uint32_t time_wait)
+static size_t layout_bytes(uint32_t connections, uint32_t time_wait, uint32_t half_open)
 {
-    const struct bench_setup setup = {.connections = connections, .time_wait = time_wait};
+    const struct bench_setup setup = {
+        .connections = connections, .time_wait = time_wait, .half_open = half_open};
     struct estab_config config;
     bench_configure(&config, &setup);
     return estab_memory_minimum(&config);
@@ -100,7 +101,8 @@ static bool is_count(const char *what, uint32_t count, uint32_t wanted)
 
 static struct bench_pair *open_pair(uint32_t count)
 {
-    const struct bench_setup setup = {.connections = count, .time_wait = count, .buffers = (size_t)4 << 20};
+    const struct bench_setup setup = {
+        .connections = count, .time_wait = count, .half_open = count, .buffers = (size_t)4 << 20};
     struct bench_pair *pair = bench_pair_open(&setup);
     if (pair != NULL) {
         madvise(pair->memory[CLIENT], pair->size, MADV_NOHUGEPAGE);
@@ -146,7 +148,7 @@ static bool fill_time_wait(struct bench_pair *pair, uint32_t count, struct price
            is_count("of them still have their record", memory.connections, 0);
 }
 
-/* N connections whose SYN,ACK is lost. */
+/* N handshakes whose SYN,ACK is lost. */
 static bool fill_half_open(struct bench_pair *pair, uint32_t count, struct price *price)
 {
     struct estab_memory memory;
@@ -159,7 +161,7 @@ static bool fill_half_open(struct bench_pair *pair, uint32_t count, struct price
     price->touched = touched_bytes(pair, SERVER) - before;
     price->blocks = block_bytes(pair, SERVER) / count;
     price->claimed = (double)memory.per_half_open;
-    return is_count("connections are half open", memory.connections - pair->listeners, count);
+    return is_count("handshakes are in the SYN cache", memory.half_open, count);
 }
 
 /* -------------------------------------------------------------------------------------------------- the
@@ -209,12 +211,13 @@ int bench_memory(const struct bench_settings *settings)
     if (count < 1000) {
         return tool_usage("memory wants at least 1000 connections: fewer measure the rounding of tables");
     }
-    double base = (double)layout_bytes(BASE, BASE);
-    double record = ((double)layout_bytes(BASE + count, BASE) - base) / count;
-    struct price idle = {.what = "idle connection", .record = record};
+    double base = (double)layout_bytes(BASE, BASE, BASE);
+    struct price idle = {.what = "idle connection",
+                         .record = ((double)layout_bytes(BASE + count, BASE, BASE) - base) / count};
     struct price time_wait = {.what = "TIME-WAIT",
-                              .record = ((double)layout_bytes(BASE, BASE + count) - base) / count};
-    struct price half_open = {.what = "half-open connection", .record = record};
+                              .record = ((double)layout_bytes(BASE, BASE + count, BASE) - base) / count};
+    struct price half_open = {.what = "handshake in the SYN cache",
+                              .record = ((double)layout_bytes(BASE, BASE, BASE + count) - base) / count};
     if (!fill(count, &idle, &time_wait, &half_open)) {
         return TOOL_FAILED;
     }

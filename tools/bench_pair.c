@@ -37,6 +37,7 @@ void bench_configure(struct estab_config *config, const struct bench_setup *setu
     estab_config_init(config);
     config->max_connections = setup->connections;
     config->max_time_wait = setup->time_wait;
+    config->max_half_open = setup->half_open;
     config->msl_ns = setup->msl_ns;
     config->block_size = setup->block_size;
 }
