@@ -1,4 +1,4 @@
-# The tests, found by their names: see docs/TESTING.md. Each has one label: unit, stack, rfc, replay, tidy, install or interop.
+# The tests, found by their names: see docs/TESTING.md. Each has one label: unit, stack, rfc, attack, replay, tidy, install or interop.
 
 include(CheckIncludeFile)
 set(CMAKE_REQUIRED_FLAGS "-include stdarg.h -include stddef.h -include setjmp.h -include stdint.h")
@@ -74,10 +74,10 @@ function(estab_link_test target source)
     target_link_libraries(${target} PRIVATE ${support_library} ${outer_test_library} estab_plain estab_instrument)
 endfunction()
 
-# --------------------------------------------------------------------------------------------- unit, stack, rfc: cmocka
+# ------------------------------------------------------------------------------------- unit, stack, rfc, attack: cmocka
 set(test_programs "")
 if(ESTAB_HAVE_CMOCKA)
-    foreach(label unit stack rfc)
+    foreach(label unit stack rfc attack)
         file(GLOB sources CONFIGURE_DEPENDS tests/${label}/*_test.c)
         foreach(source IN LISTS sources)
             get_filename_component(name ${source} NAME_WE)
