@@ -48,7 +48,7 @@ struct option_row {
 static const struct option_row rows[OPTION_COUNT] = {
 #define PLAIN NO_CORE, 1
     [OPTION_REUSEADDR] = {SOL_SOCKET, SO_REUSEADDR, FLAG, 0, 0, 0, ESTAB_OPTION_REUSE_ADDRESS, 1},
-    [OPTION_REUSEPORT] = {SOL_SOCKET, SO_REUSEPORT, FLAG, 0, 0, 0, ESTAB_OPTION_REUSE_ADDRESS, 1},
+    [OPTION_REUSEPORT] = {SOL_SOCKET, SO_REUSEPORT, FLAG, 0, 0, 0, ESTAB_OPTION_REUSE_PORT, 1},
     [OPTION_KEEPALIVE] = {SOL_SOCKET, SO_KEEPALIVE, FLAG, 0, 0, 0, ESTAB_OPTION_KEEPALIVE, 1},
     [OPTION_OOBINLINE] = {SOL_SOCKET, SO_OOBINLINE, FLAG, 0, 0, 0, PLAIN},
     [OPTION_RCVLOWAT] = {SOL_SOCKET, SO_RCVLOWAT, NUMBER, INT32_MIN, INT32_MAX, 1, PLAIN},
@@ -111,9 +111,6 @@ static uint64_t core_value(const struct socket *socket, int option)
 {
     int value = socket->option[option];
     switch (option) {
-    case OPTION_REUSEADDR:
-    case OPTION_REUSEPORT:
-        return (uint64_t)(socket->option[OPTION_REUSEADDR] || socket->option[OPTION_REUSEPORT]);
     case OPTION_RCVBUF:
     case OPTION_SNDBUF:
         return (uint64_t)value / 2; /* Linux doubles what a program asks for, for its own bookkeeping */

@@ -366,7 +366,7 @@ ESTAB_API int estab_open(estab_stack *stack, estab_conn *conn);
 /*
  * Names the local address and port (MUST-43). Port 0 chooses one. -ESTAB_EADDRINUSE by SO_REUSEADDR's rules:
  * with ESTAB_OPTION_REUSE_ADDRESS set, connections and TIME-WAIT records on the port do not count, a listener
- * does.
+ * does, unless it shares the port (ESTAB_OPTION_REUSE_PORT).
  */
 ESTAB_API int estab_bind(estab_stack *stack, uint64_t now, estab_conn conn, const struct estab_addr *local);
 
@@ -469,6 +469,14 @@ enum estab_option {
     ESTAB_OPTION_NODELAY,          /* 0, 1: no Nagle (MUST-17). Default 0 */
     ESTAB_OPTION_CORK,             /* 0, 1: only full segments until it is taken off */
     ESTAB_OPTION_REUSE_ADDRESS,    /* 0, 1 */
+    /*
+     * 0, 1: several listeners, each with this option, share address and port; which one a connection gets is
+     * up to a keyed hash of its flow. Before estab_listen()
+     */
+    ESTAB_OPTION_REUSE_PORT,
+    /* 0, 1: listener: where the backlog is full, a client that has completed the handshake is reset. Default
+     * 0: its ACK is dropped, and it tries again */
+    ESTAB_OPTION_BACKLOG_RESET,
     ESTAB_OPTION_KEEPALIVE,        /* 0, 1 (MUST-24, MUST-25) */
     ESTAB_OPTION_KEEP_IDLE,        /* ns (MUST-27) */
     ESTAB_OPTION_KEEP_INTERVAL,    /* ns */

@@ -66,7 +66,14 @@ static const char *check_listener(const struct estab_stack *stack, const struct 
     if (half_open != listener->listener.half_open) {
         return "handshakes under way are counted";
     }
-    return waiting == listener->listener.waiting_count ? NULL : "connections that wait are counted";
+    if (waiting != listener->listener.waiting_count) {
+        return "connections that wait are counted";
+    }
+    struct flow_key first = {listener->local, listener->remote, listener->local_port, 0};
+    uint32_t id = flow_find(stack, &first, flow_hash(stack, &first));
+    return id != TABLE_NONE && listener->remote_port < stack->conns[id].listener.group
+               ? NULL
+               : "listeners that share a port are counted";
 }
 
 /* Whoever is bound stands in the chain of its port. */

@@ -155,15 +155,22 @@ void conn_enter_table(struct estab_stack *stack, struct conn *conn)
     }
 }
 
+void conn_forget_flow(struct estab_stack *stack, struct conn *conn)
+{
+    struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
+    table_remove(&stack->table, flow_hash(stack, &key), conn_index(stack, conn));
+    conn->in_table = false;
+    if (conn->local_port == 0) {
+        stack->wildcard_ports--;
+    }
+}
+
 void conn_leave_table(struct estab_stack *stack, struct conn *conn)
 {
-    if (conn->in_table) {
-        struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
-        table_remove(&stack->table, flow_hash(stack, &key), conn_index(stack, conn));
-        conn->in_table = false;
-        if (conn->local_port == 0) {
-            stack->wildcard_ports--;
-        }
+    if (conn->in_table && conn->listening) {
+        group_leave(stack, conn);
+    } else if (conn->in_table) {
+        conn_forget_flow(stack, conn);
     }
 }
 
@@ -197,7 +204,8 @@ struct conn *listener_find(const struct estab_stack *stack, const struct flow_ke
             conn = listener_with(stack, &any, port);
         }
         if (conn != NULL || stack->wildcard_ports == 0) {
-            return conn;
+            bool shared = conn != NULL && conn->listening && conn->listener.group > 1;
+            return shared ? group_pick(stack, conn, key) : conn;
         }
         port = 0;
     }

@@ -108,17 +108,22 @@ int estab_connect(estab_stack *stack, uint64_t now, estab_conn handle, const str
     return 0;
 }
 
-/* Whether a passive OPEN is possible: bound, closed, and nobody listens there yet (MUST-41). */
-static int check_passive(const struct estab_stack *stack, const struct conn *conn)
+/* Whether a passive OPEN is possible: bound and closed. */
+static int check_closed(const struct conn *conn)
 {
     if (conn->tcp.state != ESTAB_CLOSED || conn->tcp.established || conn->spent) {
         return conn->tcp.state == ESTAB_CLOSED ? -ESTAB_EINVAL : -ESTAB_EISCONN;
     }
-    if (!conn->bound) {
-        return -ESTAB_EINVAL;
-    }
+    return conn->bound ? 0 : -ESTAB_EINVAL;
+}
+
+/* And nobody listens there yet (MUST-41). */
+static int check_passive(const struct estab_stack *stack, const struct conn *conn)
+{
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
-    return flow_find(stack, &key, flow_hash(stack, &key)) == TABLE_NONE ? 0 : -ESTAB_EADDRINUSE;
+    int error = check_closed(conn);
+    bool taken = error == 0 && flow_find(stack, &key, flow_hash(stack, &key)) != TABLE_NONE;
+    return taken ? -ESTAB_EADDRINUSE : error;
 }
 
 int estab_open_passive(estab_stack *stack, uint64_t now, estab_conn handle, const struct estab_addr *remote)
@@ -169,12 +174,13 @@ int estab_listen(estab_stack *stack, uint64_t now, estab_conn handle, unsigned b
         conn->listener.backlog = (uint16_t)backlog;
         return 0;
     }
-    int error = check_passive(stack, conn);
+    int error = check_closed(conn);
+    error = error != 0 ? error : group_join(stack, conn);
     if (error != 0) {
         return error;
     }
     conn->listening = true;
-    conn->listener = (struct listener){.waiting = {NONE, NONE}, .backlog = (uint16_t)backlog};
+    conn->listener = (struct listener){.waiting = {NONE, NONE}, .backlog = (uint16_t)backlog, .group = 1};
     conn_event(&conn->tcp, conn_context(stack, conn, now), EVENT_PASSIVE_OPEN);
     conn_enter_table(stack, conn);
     return 0;

@@ -14,6 +14,7 @@ void conn_adopt(struct conn *child, const struct conn *listener)
     child->dscp = listener->dscp;
     child->mss_option = listener->mss_option;
     child->reuse_address = listener->reuse_address;
+    child->reuse_port = listener->reuse_port;
     child->linger_abort = listener->linger_abort;
 }
 
@@ -173,6 +174,9 @@ bool listener_may_establish(struct estab_stack *stack, const struct conn *listen
     }
     stack->counters.backlog_overflows++;
     arrival->packet->reason = ESTAB_DROP_BACKLOG;
+    if (listener->backlog_reset && (arrival->seg->flags & TCP_ACK)) {
+        reply_reset(stack, arrival);
+    }
     return false;
 }
 

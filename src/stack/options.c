@@ -35,6 +35,15 @@ static int set_own(struct estab_stack *stack, struct conn *conn, enum estab_opti
     case ESTAB_OPTION_REUSE_ADDRESS:
         conn->reuse_address = value <= 1 ? value == 1 : conn->reuse_address;
         return value > 1 ? -ESTAB_EINVAL : 0;
+    case ESTAB_OPTION_REUSE_PORT:
+        if (conn->listening) {
+            return -ESTAB_EISCONN;
+        }
+        conn->reuse_port = value <= 1 ? value == 1 : conn->reuse_port;
+        return value > 1 ? -ESTAB_EINVAL : 0;
+    case ESTAB_OPTION_BACKLOG_RESET:
+        conn->backlog_reset = value <= 1 ? value == 1 : conn->backlog_reset;
+        return value > 1 ? -ESTAB_EINVAL : 0;
     case ESTAB_OPTION_LINGER:
         conn->linger_abort = value == 0 || (value != ESTAB_OFF && conn->linger_abort);
         return value != 0 && value != ESTAB_OFF ? -ESTAB_EINVAL : 0;
@@ -60,6 +69,8 @@ static bool is_own(enum estab_option option)
 {
     switch (option) {
     case ESTAB_OPTION_REUSE_ADDRESS:
+    case ESTAB_OPTION_REUSE_PORT:
+    case ESTAB_OPTION_BACKLOG_RESET:
     case ESTAB_OPTION_LINGER:
     case ESTAB_OPTION_HOP_LIMIT:
     case ESTAB_OPTION_DSCP:
@@ -103,6 +114,12 @@ static void get_own(const struct estab_stack *stack, const struct conn *conn, en
     switch (option) {
     case ESTAB_OPTION_REUSE_ADDRESS:
         *value = conn->reuse_address;
+        return;
+    case ESTAB_OPTION_REUSE_PORT:
+        *value = conn->reuse_port;
+        return;
+    case ESTAB_OPTION_BACKLOG_RESET:
+        *value = conn->backlog_reset;
         return;
     case ESTAB_OPTION_LINGER:
         *value = conn->linger_abort ? 0 : ESTAB_OFF;

@@ -68,7 +68,8 @@ static bool conflicts_with(const struct conn *conn, const struct conn *other, co
                            uint16_t port)
 {
     bool holds = other->in_use && (other->bound || other->in_table);
-    if (!holds || other == conn || other->local_port != port || !overlap(local, &other->local)) {
+    bool shares = conn->reuse_port && other->reuse_port;
+    if (!holds || shares || other == conn || other->local_port != port || !overlap(local, &other->local)) {
         return false;
     }
     bool waits = other->tcp.state == ESTAB_LISTEN || other->tcp.state == ESTAB_CLOSED;
@@ -85,7 +86,8 @@ bool port_conflict(const struct estab_stack *stack, const struct conn *conn, con
             return true;
         }
     }
-    for (uint32_t i = 0; !conn->reuse_address && i < stack->time_wait_fresh; i++) {
+    bool reuse = conn->reuse_address || conn->reuse_port;
+    for (uint32_t i = 0; !reuse && i < stack->time_wait_fresh; i++) {
         const struct time_wait *tw = &stack->time_waits[i];
         if (tw->tcp.state == ESTAB_TIME_WAIT && tw->local_port == port && overlap(local, &tw->local)) {
             return true;

@@ -14,7 +14,7 @@ void conn_trace_identity(struct estab_stack *stack, const struct conn *conn)
     stack->trace.who = (struct trace_identity){
         .conn = conn_handle(stack, conn),
         .local = addr_of(&conn->local, conn->local_port, conn->scope),
-        .remote = addr_of(&conn->remote, conn->remote_port, conn->scope),
+        .remote = addr_of(&conn->remote, conn->listening ? 0 : conn->remote_port, conn->scope),
     };
 }
 

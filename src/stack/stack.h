@@ -37,6 +37,7 @@ struct listener {
     uint16_t waiting_count;
     uint16_t half_open;         /* children whose handshake is not done */
     uint16_t backlog;
+    uint16_t group;             /* listeners that share the port, where this is the first of them */
 };
 
 struct conn {
@@ -59,7 +60,7 @@ struct conn {
     uint32_t bound_next;   /* in the chain of its port, while `bound` */
     uint32_t queue_next;   /* waiting to be accepted, or for blocks */
     uint16_t local_port;
-    uint16_t remote_port;
+    uint16_t remote_port;  /* a listener's number among those that share its port */
     uint16_t mss_option;
     uint16_t bound_port;   /* what it was bound to: a listener on every port has children on others */
     uint8_t scope;
@@ -73,6 +74,8 @@ struct conn {
     bool in_queue : 1;
     bool bound : 1;
     bool reuse_address : 1;
+    bool reuse_port : 1;
+    bool backlog_reset : 1;
     bool linger_abort : 1;
     bool named_remote : 1; /* its passive OPEN named a remote */
     bool bound_any : 1;    /* bound to any address: the packet chose `local` */
@@ -239,6 +242,8 @@ void flow_words_of(const struct flow_key *key, struct flow_words *words);
 uint32_t flow_hash(const struct estab_stack *stack, const struct flow_key *key);
 void conn_enter_table(struct estab_stack *stack, struct conn *conn);
 void conn_leave_table(struct estab_stack *stack, struct conn *conn);
+/* The table alone, for a record that is in it: what leaving means besides is left to the caller. */
+void conn_forget_flow(struct estab_stack *stack, struct conn *conn);
 /* The id of a connection or TIME-WAIT record with exactly this key, TABLE_NONE. */
 uint32_t flow_find(const struct estab_stack *stack, const struct flow_key *key, uint32_t hash);
 struct conn *listener_find(const struct estab_stack *stack, const struct flow_key *key);
@@ -340,6 +345,14 @@ void reply_add(struct estab_stack *stack, const struct flow_key *key, const stru
 bool reply_pull(struct estab_stack *stack, struct estab_packet *packet);
 /* The RST that tcp_reset_for() makes, within the limit on them. */
 void reply_reset(struct estab_stack *stack, const struct arrival *arrival);
+
+/* ---- groups.c: listeners that share a port ---- */
+/* A listener that is to enter the table gets its number. -ESTAB_EADDRINUSE: the port is not shared. */
+int group_join(const struct estab_stack *stack, struct conn *listener);
+/* It leaves the table, and the last one takes its number. */
+void group_leave(struct estab_stack *stack, struct conn *listener);
+/* Whose a flow is, where `first` is the first of several. */
+struct conn *group_pick(const struct estab_stack *stack, struct conn *first, const struct flow_key *key);
 
 /* ---- listeners.c ---- */
 /* A segment for a connection in LISTEN: a listener, or a passive OPEN. */

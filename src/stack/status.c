@@ -32,7 +32,7 @@ static void conn_status(const struct estab_stack *stack, const struct conn *conn
     status->conn = conn_handle(stack, conn);
     status->user = conn->user;
     status->local = addr_of(&conn->local, conn->local_port, conn->scope);
-    status->remote = addr_of(&conn->remote, conn->remote_port, conn->scope);
+    status->remote = addr_of(&conn->remote, conn->listening ? 0 : conn->remote_port, conn->scope);
     if (conn->listening) {
         listener_status(conn, status);
         return;
