@@ -29,9 +29,15 @@ static size_t ipv6_bytes(const struct ip_config *config)
     return discovers ? round_up(ESTAB_MAX_INTERFACES * sizeof(struct ipv6_interface)) : 0;
 }
 
+static size_t limiter_bytes(const struct ip_config *config)
+{
+    return round_up(config->reply_places * sizeof(struct limiter_place));
+}
+
 size_t ip_memory(const struct ip_config *config)
 {
     return host_bytes() + neighbour_bytes(config) + ipv6_bytes(config) +
+           IP_REPLY_KINDS * limiter_bytes(config) +
            round_up(fragments_memory(config->fragment_bytes));
 }
 
@@ -47,8 +53,11 @@ struct ip_host *ip_create(void *memory, const struct ip_config *config, struct p
     ip->config = *config;
     ip->pool = pool;
     ip->generation = 1;
-    ip->reply_interval =
-        config->replies_per_second == 0 ? UINT64_MAX : SECOND_NS / config->replies_per_second;
+    for (unsigned i = 0; i < IP_REPLY_KINDS; i++) {
+        limiter_init(&ip->limiters[i], (struct limiter_place *)(void *)next, config->reply_places,
+                     config->replies_per_second);
+        next += limiter_bytes(config);
+    }
     if (neighbour_bytes(config) > 0) {
         ip->neighbours = neighbours_create(next, config->max_neighbours);
         next += neighbour_bytes(config);
@@ -412,6 +421,23 @@ int ip_neighbour_add(struct ip_host *ip, uint32_t interface, const struct ip_add
         return -ESTAB_EINVAL;
     }
     return neighbour_set(ip, interface, address, mac);
+}
+
+/* ---- limits ---- */
+
+/* The network that gets one share, and the second, so that those who are neighbours now are none later. */
+static uint64_t share_hash(const struct ip_host *ip, uint64_t second, const struct ip_addr *remote,
+                           enum ip_reply_kind kind)
+{
+    bool whole = ip_addr_is_v4(remote) || ip_addr_is_link_local(remote);
+    struct ip_addr network = whole ? *remote : network_of(remote, 64);
+    return host_hash(ip, &network, second << 16 | (0x7270u + kind));
+}
+
+bool ip_reply_allowed(struct ip_host *ip, uint64_t now, const struct ip_addr *remote, enum ip_reply_kind kind)
+{
+    uint64_t second = now / SECOND_NS;
+    return limiter_allows(&ip->limiters[kind], second, share_hash(ip, second, remote, kind));
 }
 
 /* ---- time and invariants ---- */

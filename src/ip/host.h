@@ -12,6 +12,7 @@
 #define ESTAB_IP_HOST_H
 
 #include "base/assert.h"
+#include "base/limiter.h"
 #include "base/table.h"
 #include "ip/fragments.h"
 #include "ip/ip.h"
@@ -136,8 +137,7 @@ struct ip_host {
     uint8_t reply_first;
     uint8_t reply_count;
     bool settled;
-    uint64_t reply_interval;  /* ns between echo replies in the long run */
-    uint64_t reply_allowance; /* when the bucket of echo replies will be full again */
+    struct limiter limiters[IP_REPLY_KINDS];
     struct ip_interface interfaces[ESTAB_MAX_INTERFACES];
     struct ip_route routes[IP_MAX_ROUTES];
     struct path_mtu path_mtus[IP_MAX_PATH_MTUS];

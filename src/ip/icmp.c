@@ -12,17 +12,6 @@
 
 /* ---- echo ---- */
 
-/* A bucket that holds one second's worth. */
-static bool reply_allowed(struct ip_host *ip, uint64_t now)
-{
-    uint64_t full = ip->reply_allowance > now ? ip->reply_allowance : now;
-    if (ip->reply_interval > SECOND_NS || full - now > SECOND_NS - ip->reply_interval) {
-        return false;
-    }
-    ip->reply_allowance = full + ip->reply_interval;
-    return true;
-}
-
 static uint32_t link_header(const struct ip_host *ip, uint32_t interface)
 {
     return host_interface(ip, interface)->setup.ethernet ? ip->config.ethernet->header : 0;
@@ -60,7 +49,7 @@ static enum estab_drop echo_input(struct ip_host *ip, const struct ip_arrival *a
         packet > host_interface(ip, arrival->interface)->setup.mtu) {
         return ESTAB_DROP_REPLY_QUEUE;
     }
-    if (!reply_allowed(ip, arrival->now)) {
+    if (!ip_reply_allowed(ip, arrival->now, &datagram->source, IP_REPLY_ECHO)) {
         return ESTAB_DROP_REPLY_LIMIT;
     }
     struct block *block = pool_take(ip->pool);

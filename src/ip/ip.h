@@ -29,7 +29,8 @@ struct ip_config {
     const struct estab_family *ipv6;   /* NULL = IPv4 only */
     const struct estab_link *ethernet; /* NULL = no Ethernet interface can be added */
     uint32_t max_neighbours;
-    uint32_t replies_per_second;
+    uint32_t replies_per_second;       /* of each kind, and of them what one place allows: */
+    uint32_t reply_places;             /* remote addresses that may be answered in a second */
     uint32_t fragment_bytes;           /* memory for reassembly; 0 = fragments are dropped */
     uint8_t hop_limit;
     struct siphash_key key;            /* for IP ids and flow labels */
@@ -91,6 +92,18 @@ void ip_input(struct ip_host *ip, uint64_t now, const struct estab_packet *packe
  * its addresses were checked when it was opened.
  */
 enum estab_drop ip_check_addresses(const struct ip_host *ip, const struct ip_received *received);
+
+/* ---- limits ---- */
+
+/* What strangers can provoke; each kind has a limit of its own. */
+enum ip_reply_kind { IP_REPLY_ECHO, IP_REPLY_RESET, IP_REPLY_KINDS };
+
+/*
+ * Whether one more may be sent to this address in this second; counts it. No address can tell what another
+ * has had. One IPv6 network of 64 bits counts as one address: its hosts have as many as they like.
+ */
+bool ip_reply_allowed(struct ip_host *ip, uint64_t now, const struct ip_addr *remote,
+                      enum ip_reply_kind kind);
 
 /* ---- output ---- */
 

@@ -35,6 +35,7 @@ static struct ip_config ip_config_of(const struct settings *s, struct estab_coun
         .ethernet = s->ethernet,
         .max_neighbours = s->max_neighbours,
         .replies_per_second = s->replies_per_second,
+        .reply_places = s->reply_places,
         .fragment_bytes = s->fragment_bytes,
         .hop_limit = s->hop_limit,
         .counters = counters,

@@ -1,7 +1,7 @@
 /*
  * Segments that belong to no connection: RSTs, and the ACKs of TIME-WAIT. They wait in a small ring until
  * they are pulled; what finds no room there is dropped and counted, and RSTs that strangers provoke are
- * limited in rate.
+ * limited in rate, each remote by itself.
  */
 #include "base/mem.h"
 #include "stack/stack.h"
@@ -23,25 +23,18 @@ void reply_add(struct estab_stack *stack, const struct flow_key *key, const stru
     stack->reply_count++;
 }
 
-static bool reset_allowed(struct estab_stack *stack)
+/* RSTs for one remote do not show in what another gets (CVE-2016-5696). */
+static bool reset_allowed(struct estab_stack *stack, const struct ip_addr *remote)
 {
-    uint64_t second = stack->tcp.now / 1000000000;
-    if (second != stack->reply_second) {
-        stack->reply_second = second;
-        stack->reply_allowance = stack->settings.replies_per_second;
-    }
-    if (stack->reply_allowance == 0) {
-        stack->counters.drops[ESTAB_DROP_REPLY_LIMIT]++;
-        return false;
-    }
-    stack->reply_allowance--;
-    return true;
+    bool allowed = ip_reply_allowed(stack->ip, stack->tcp.now, remote, IP_REPLY_RESET);
+    stack->counters.drops[ESTAB_DROP_REPLY_LIMIT] += !allowed;
+    return allowed;
 }
 
 void reply_reset(struct estab_stack *stack, const struct arrival *arrival)
 {
     struct reply reply = {.interface = arrival->interface};
-    if (!tcp_reset_for(arrival->seg, &reply.tcp) || !reset_allowed(stack)) {
+    if (!tcp_reset_for(arrival->seg, &reply.tcp) || !reset_allowed(stack, &arrival->key.remote)) {
         return;
     }
     reply.state_before = arrival->packet->state_before;

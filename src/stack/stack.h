@@ -145,7 +145,7 @@ struct settings {
     uint32_t max_connections, max_time_wait, max_half_open, max_neighbours;
     uint32_t trace_records, block_size, max_replies, bound_heads;
     uint32_t fragment_bytes;
-    uint32_t replies_per_second;
+    uint32_t replies_per_second, reply_places;
     uint16_t port_low, port_high;
     uint8_t keep_count, hop_limit;
     bool timestamps, window_scale, sack;
@@ -179,8 +179,6 @@ struct estab_stack {
     uint32_t wildcard_ports;   /* listeners on every port */
     uint32_t burst;            /* packets in a row for the connection at the head of the output queue */
     uint64_t port_counter;
-    uint64_t reply_second;     /* the limit on RSTs for no connection */
-    uint32_t reply_allowance;
     size_t budget, fixed;
     struct estab_counters counters;
 };

@@ -658,8 +658,6 @@ static void normal_stack(struct machine *m)
     memset(stack->trace.records, 0, TRACES * sizeof *stack->trace.records);
     memset(&stack->trace.who, 0, sizeof stack->trace.who);
     stack->trace.head = 0;
-    stack->reply_second = 0;
-    stack->reply_allowance = 0;
     stack->burst = 0;
     stack->tcp.now = m->now = now;
 }

@@ -86,6 +86,7 @@ static inline struct ip_config config_full(void)
     struct ip_config config = {.ipv6 = &estab_ipv6, .ethernet = &estab_ethernet};
     config.max_neighbours = 8;
     config.replies_per_second = 100;
+    config.reply_places = 1;
     config.fragment_bytes = 16384;
     config.hop_limit = 64;
     config.key = (struct siphash_key){0x0123456789abcdefull, 0xfedcba9876543210ull};
