@@ -73,10 +73,10 @@ struct packet_fields {
     struct estab_addr from, to;
     uint32_t seq, ack;
     unsigned flags;
-    unsigned wnd;              /* 0 = 65535 */
-    unsigned length;           /* of text, all zero */
+    unsigned wnd;    /* 0 = 65535 */
+    unsigned length; /* of text, all zero */
     const uint8_t *options;
-    unsigned options_length;   /* a multiple of four */
+    unsigned options_length; /* a multiple of four */
 };
 
 static inline uint32_t pseudo_sum(const struct estab_addr *a, const struct estab_addr *b, size_t length,

@@ -10,12 +10,12 @@
  */
 #include "attack/bench.h"
 
-#define PROBES     (ESTAB_TEST_SLOW ? 60000u : 1000000u)
-#define ATTACKERS  3u
-#define VIEW       16384u
-#define SERVICE    80
-#define CLOSED     81
-#define FAR_PORT   443
+#define PROBES    (ESTAB_TEST_SLOW ? 60000u : 1000000u)
+#define ATTACKERS 3u
+#define VIEW      16384u
+#define SERVICE   80
+#define CLOSED    81
+#define FAR_PORT  443
 
 enum {
     TO_CONNECTION = 1, /* RST, SYN, ACK, text, FIN to the victim's tuples */
@@ -23,9 +23,9 @@ enum {
     ICMP_ERRORS = 4,   /* packet too big, unreachable, quoting the victim's tuples */
     ECHOES = 8,
     FRAGMENTS = 16,
-    SYNS = 32,         /* of the victim to the listener, few enough to find room in the SYN cache */
+    SYNS = 32, /* of the victim to the listener, few enough to find room in the SYN cache */
     EVERYTHING = 63,
-    ONE_TUPLE = 64     /* nothing but ACKs to the passive tuple of the first world */
+    ONE_TUPLE = 64 /* nothing but ACKs to the passive tuple of the first world */
 };
 
 struct victim {
@@ -40,10 +40,10 @@ struct world {
     bool v6;
     estab_conn listener;
     struct victim victim;
-    struct heard to_victim;          /* the last packet to it */
-    uint64_t others, other_packets;  /* digest of what went to it */
+    struct heard to_victim;         /* the last packet to it */
+    uint64_t others, other_packets; /* digest of what went to it */
     uint64_t resets, lost;
-    uint8_t view[ATTACKERS][VIEW];   /* what came to each host since the last comparison */
+    uint8_t view[ATTACKERS][VIEW]; /* what came to each host since the last comparison */
     size_t view_length[ATTACKERS];
 };
 
@@ -60,7 +60,7 @@ struct twin {
     struct own own[ATTACKERS];
     struct heard heard[64];
     unsigned heard_count;
-    uint64_t seen;          /* packets that the attacker got */
+    uint64_t seen; /* packets that the attacker got */
     uint64_t probes, differences;
     uint64_t kinds_seen[4]; /* challenge ACKs, RSTs, echo replies, SYN,ACKs */
     unsigned turn;
@@ -312,8 +312,7 @@ static const struct heard *heard_with(const struct twin *t, unsigned flags, uint
 /* A handshake from `addr`; false: no SYN,ACK came. */
 static bool open_own(struct twin *t, struct own *own, struct estab_addr addr)
 {
-    struct packet_fields f = {
-        .from = addr, .to = bench_addr(t->v6, SERVICE), .seq = 7000, .flags = SYN};
+    struct packet_fields f = {.from = addr, .to = bench_addr(t->v6, SERVICE), .seq = 7000, .flags = SYN};
     *own = (struct own){.addr = addr, .seq = 7001};
     both(t, &f);
     compare(t);
@@ -380,11 +379,11 @@ static void look(struct twin *t)
     unsigned attacker = t->turn / 8 % ATTACKERS;
     const struct own *own = &t->own[attacker];
     switch (t->turn++ % 8) {
-    case 0: from_own(t, own, RST, 100, 0); break;           /* a challenge ACK */
-    case 1: to_closed(t, attacker); break;                  /* a RST */
+    case 0: from_own(t, own, RST, 100, 0); break; /* a challenge ACK */
+    case 1: to_closed(t, attacker); break;        /* a RST */
     case 2: ping_own(t, attacker); break;
-    case 3: from_own(t, own, ACK, 0, 1000000); break;       /* of what was never sent */
-    case 4: from_own(t, own, ACK, 0x40000000, 0); break;    /* outside the window */
+    case 3: from_own(t, own, ACK, 0, 1000000); break;    /* of what was never sent */
+    case 4: from_own(t, own, ACK, 0x40000000, 0); break; /* outside the window */
     case 5: from_own(t, own, SYN, 5, 0); break;
     case 6: to_closed(t, attacker); break;
     default:
@@ -473,7 +472,8 @@ static void forge_error(struct twin *t)
     uint8_t quote[80];
     struct packet_fields f = {0};
     aim(t, &f);
-    struct packet_fields sent = {.from = f.to, .to = f.from, .seq = f.ack - roll(&t->seed, 3000), .flags = ACK};
+    struct packet_fields sent = {
+        .from = f.to, .to = f.from, .seq = f.ack - roll(&t->seed, 3000), .flags = ACK};
     size_t length = write_tcp(quote, &sent);
     bool too_big = roll(&t->seed, 2) == 0;
     struct icmp_fields icmp = {.from = host_addr(t->v6, 99, 1, 0),
