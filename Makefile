@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
 
-.PHONY: build help demo test matrix explore faults bench lint size fuzz coverage format docs install clean
+.PHONY: build help demo test matrix explore faults guess bench lint size fuzz coverage format docs install clean
 
 build: ## build the library and the tool (build/estab): the default
 	@scripts/install-packages.sh build
@@ -46,6 +46,10 @@ faults: ## plants one fault at a time in a copy of the core; the matrix, and the
 	$(call build_tests,estab_matrix)
 	@/usr/bin/python3 tests/matrix/faults.py --jobs $(JOBS)
 	@/usr/bin/python3 tests/explore/faults.py --jobs $(JOBS)
+
+guess: ## SYN cookies against random ACKs, GUESSES of them (100 million) through a whole stack
+	$(call build_tests,attack_guessing_test)
+	@ESTAB_GUESSES=$(or $(GUESSES),100000000) $(BUILD)/tests/attack_guessing_test
 
 bench: build ## the benchmarks; ARGS are handed on
 	@if [ -x bench/run ]; then bench/run build/estab $(ARGS); else build/estab bench $(ARGS); fi
