@@ -12,8 +12,8 @@
 #define SERVICE 80
 #define EPOCH   (64 * SECOND) /* of the secret; the one before is good too */
 /*
- * 32 bits of ISS, of which four are public: three of MSS, and one that tells which of the two epochs is meant.
- * So each of the sixteen has one MAC of 28 bits that is good.
+ * 32 bits of ISS, of which four are public: three of MSS, and one that tells which of the two epochs is
+ * meant. So each of the sixteen has one MAC of 28 bits that is good.
  */
 #define MAC_BITS 28u
 
@@ -135,7 +135,10 @@ static void keep_full(struct target *t, uint64_t *seed, unsigned count)
     bench_flush(&t->b);
 }
 
-/* n ACKs with nothing but luck in them, spread over five epochs. `syns`: so many in each thousandth of them. */
+/*
+ * n ACKs with nothing but luck in them, spread over five epochs. `syns`: so many in each thousandth of
+ * them.
+ */
 static void guess(struct target *t, uint64_t n, unsigned syns)
 {
     uint64_t seed = 7;
@@ -257,7 +260,10 @@ static void cookie_of_another_flow_is_refused(void **state)
     target_stop(t);
 }
 
-/* O-36, R4987-01: in the default mode not even a true one, while the cache has had room for as long as it lives. */
+/*
+ * O-36, R4987-01: in the default mode not even a true one, while the cache has had room for as long as it
+ * lives.
+ */
 static void cookies_are_off_while_the_cache_has_room(void **state)
 {
     (void)state;

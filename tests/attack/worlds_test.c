@@ -1,12 +1,14 @@
 /*
- * Two worlds: two stacks that differ only in what a victim keeps secret (ports, SEQ, ACK of its connections)
- * get the same packets from an attacker, who has hosts and connections of its own and forges the victim's
- * address a million times. What comes to the attacker's hosts is compared byte for byte and time for time: one
- * difference would be an oracle (CVE-2016-5696, SAD DNS, idle scans). The forged packets aim well: both
- * worlds' true values are among the guesses, so that in each world some of them do reset the victim.
+ * Two worlds: two stacks that differ only in what a victim keeps secret (ports, SEQ, ACK of its
+ * connections) get the same packets from an attacker, who has hosts and connections of its own and forges
+ * the victim's address a million times. What comes to the attacker's hosts is compared byte for byte and
+ * time for time: one difference would be an oracle (CVE-2016-5696, SAD DNS, idle scans). The forged
+ * packets aim well: both worlds' true values are among the guesses, so that in each world some of them do
+ * reset the victim.
  *
- * RST, challenge ACK and echo limits, path MTUs, the SYN cache, reassembly, IP ids and flow labels are looked
- * at by what the attacker does in its own name in between. Also here: the limits themselves (V-21, V-42).
+ * RST, challenge ACK and echo limits, path MTUs, the SYN cache, reassembly, IP ids and flow labels are
+ * looked at by what the attacker does in its own name in between. Also here: the limits themselves (V-21,
+ * V-42).
  */
 #include "attack/bench.h"
 
@@ -262,8 +264,8 @@ static void compare_host(struct twin *t, unsigned host)
 }
 
 /*
- * Both have answered; the same, or the attacker has learned something. The packets of one host are compared in
- * their order; between hosts, what is sent at one and the same nanosecond has none.
+ * Both have answered; the same, or the attacker has learned something. The packets of one host are
+ * compared in their order; between hosts, what is sent at one and the same nanosecond has none.
  */
 static void compare(struct twin *t)
 {
@@ -605,8 +607,8 @@ static struct estab_config plain_config(void)
 }
 
 /*
- * V-20, O-20, U-8, R5961-12..14: a million segments to the victim's tuples: the attacker sees the same in both
- * worlds, its own challenge ACKs included.
+ * V-20, O-20, U-8, R5961-12..14: a million segments to the victim's tuples: the attacker sees the same in
+ * both worlds, its own challenge ACKs included.
  */
 static void worlds_challenge_acks_tell_nothing(void **state)
 {
