@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "stack/stack.h"
 
+#define READY_LOOKS 64
+
 void queue_output(struct estab_stack *stack, struct conn *conn)
 {
     if (conn->in_output) {
@@ -49,13 +51,18 @@ void queue_ready(struct estab_stack *stack, struct conn *conn)
     stack->ready.tail = index;
 }
 
+/* So many a call: who is alive goes to the end of the queue, so that the next call looks at others. */
 void ready_drop_dead(struct estab_stack *stack)
 {
-    while (stack->ready.head != NONE && !stack->conns[stack->ready.head].in_use) {
+    for (unsigned n = 0; n < READY_LOOKS && stack->ready.head != NONE; n++) {
         struct conn *conn = &stack->conns[stack->ready.head];
         stack->ready.head = conn->ready_next;
         conn->in_ready = false;
-        conn_recycle(stack, conn);
+        if (conn->in_use) {
+            queue_ready(stack, conn);
+        } else {
+            conn_recycle(stack, conn);
+        }
     }
     if (stack->ready.head == NONE) {
         stack->ready.tail = NONE;
@@ -116,22 +123,34 @@ void wake_starved(struct estab_stack *stack)
 
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child)
 {
+    child->queue_previous = listener->listener.waiting.tail;
     push(stack, &listener->listener.waiting, child);
     listener->listener.waiting_count++;
 }
 
-/* A connection that ended while it waited stands here until its turn and is skipped. */
+void waiting_remove(struct estab_stack *stack, struct conn *listener, struct conn *child)
+{
+    struct index_queue *queue = &listener->listener.waiting;
+    if (child->queue_previous == NONE) {
+        queue->head = child->queue_next;
+    } else {
+        stack->conns[child->queue_previous].queue_next = child->queue_next;
+    }
+    if (child->queue_next == NONE) {
+        queue->tail = child->queue_previous;
+    } else {
+        stack->conns[child->queue_next].queue_previous = child->queue_previous;
+    }
+    child->in_queue = false;
+    listener->listener.waiting_count--;
+}
+
 struct conn *waiting_pop(struct estab_stack *stack, struct conn *listener)
 {
-    for (;;) {
-        struct conn *child = pop(stack, &listener->listener.waiting);
-        if (child == NULL) {
-            return NULL;
-        }
-        if (child->in_use) {
-            listener->listener.waiting_count--;
-            return child;
-        }
-        conn_recycle(stack, child);
+    uint32_t index = listener->listener.waiting.head;
+    if (index == NONE) {
+        return NULL;
     }
+    waiting_remove(stack, listener, &stack->conns[index]);
+    return &stack->conns[index];
 }

@@ -46,11 +46,11 @@ static void forget_parent(struct estab_stack *stack, struct conn *conn)
     if (!conn->has_parent) {
         return;
     }
-    struct listener *listener = &stack->conns[conn->partner].listener;
+    struct conn *listener = &stack->conns[conn->partner];
     if (conn->in_queue) {
-        listener->waiting_count--;
+        waiting_remove(stack, listener, conn);
     } else {
-        listener->half_open--;
+        listener->listener.half_open--;
     }
     conn->has_parent = false;
 }

@@ -57,7 +57,10 @@ struct conn {
     uint32_t partner;
     uint32_t output_next;  /* output or parked queue; the free list of unused ones */
     uint32_t ready_next;
-    uint32_t bound_next;   /* in the chain of its port, while `bound` */
+    union {
+        uint32_t bound_next;     /* in the chain of its port, while `bound` */
+        uint32_t queue_previous; /* while it waits to be accepted: who stands before it */
+    };
     uint32_t queue_next;   /* waiting to be accepted, or for blocks */
     uint16_t local_port;
     uint16_t remote_port;  /* a listener's number among those that share its port */
@@ -261,14 +264,16 @@ void queue_output(struct estab_stack *stack, struct conn *conn);
 void unpark_all(struct estab_stack *stack);
 void queue_ready(struct estab_stack *stack, struct conn *conn);
 /*
- * Gives back the records at the head of the ready queue whose connection is gone: a user need not poll for
- * them.
+ * Gives back the records in the ready queue whose connection is gone: a user need not poll for them. For when
+ * no record is free.
  */
 void ready_drop_dead(struct estab_stack *stack);
 void queue_starved(struct estab_stack *stack, struct conn *conn);
 void wake_starved(struct estab_stack *stack);
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child);
 struct conn *waiting_pop(struct estab_stack *stack, struct conn *listener);
+/* It has ended while it waited. */
+void waiting_remove(struct estab_stack *stack, struct conn *listener, struct conn *child);
 
 /* ---- settle.c ---- */
 void conn_trace_identity(struct estab_stack *stack, const struct conn *conn);
