@@ -20,17 +20,25 @@ static struct rig *rig_of(enum place place, bool v6)
 
 enum rst_answer { SILENT, RESETS, CHALLENGED };
 
-/* V-24, MUST-66: one RST, `offset` from RCV.NXT. */
-static void try_rst(enum place place, uint32_t offset, enum rst_answer answer, unsigned flags)
+struct rst_place {
+    bool from_edge; /* counted from the right edge of the window, else from RCV.NXT */
+    uint32_t offset;
+    enum rst_answer answer;
+};
+
+/* V-24, MUST-66 */
+static void try_rst(enum place place, const struct rst_place *where, unsigned flags)
 {
     struct rig *r = rig_at(place);
     const struct place_facts *facts = &places[place];
-    inject(r, .flags = RST | flags, .seq = facts->rcv_nxt + offset, .ack = facts->snd_nxt);
-    if (answer == CHALLENGED && place != AT_TIME_WAIT) {
-        expect(r, .flags = ACK, .seq = facts->snd_nxt, .ack = facts->rcv_nxt, .reason = ESTAB_REASON_ACK_CHALLENGE);
+    uint32_t seq = facts->rcv_nxt + where->offset + (where->from_edge ? rig_status(r).rcv_wnd : 0);
+    inject(r, .flags = RST | flags, .seq = seq, .ack = facts->snd_nxt);
+    if (where->answer == CHALLENGED && place != AT_TIME_WAIT) {
+        expect(r, .flags = ACK, .seq = facts->snd_nxt, .ack = facts->rcv_nxt,
+               .reason = ESTAB_REASON_ACK_CHALLENGE);
     }
     expect_nothing(r);
-    bool over = answer == RESETS && place != AT_TIME_WAIT;
+    bool over = where->answer == RESETS && place != AT_TIME_WAIT;
     enum estab_state after = place == AT_SYN_RECEIVED_PASSIVE ? ESTAB_LISTEN : ESTAB_CLOSED;
     expect_state(r, over ? after : facts->state);
     rig_stop(r);
@@ -40,18 +48,21 @@ static void try_rst(enum place place, uint32_t offset, enum rst_answer answer, u
 static void v24_blind_rst_at_every_edge_in_every_state(void **state)
 {
     (void)state;
-    static const struct {
-        uint32_t offset;
-        enum rst_answer answer;
-    } edges[] = {
-        {0xffffffff, SILENT},         {0, RESETS},          {1, CHALLENGED},
-        {RCV_BUFFER / 2, CHALLENGED}, {RCV_BUFFER - 1, CHALLENGED}, {RCV_BUFFER, SILENT},
-        {RCV_BUFFER + 1, SILENT},     {0x80000000, SILENT}, {0x7fffffff, SILENT},
+    static const struct rst_place edges[] = {
+        {false, 0xffffffff, SILENT},
+        {false, 0, RESETS},
+        {false, 1, CHALLENGED},
+        {false, RCV_BUFFER / 2, CHALLENGED},
+        {true, 0xffffffff, CHALLENGED},
+        {true, 0, SILENT},
+        {true, 1, SILENT},
+        {false, 0x80000000, SILENT},
+        {false, 0x7fffffff, SILENT},
     };
     for (enum place place = AT_SYN_RECEIVED_PASSIVE; place < PLACES; place++) {
         for (unsigned i = 0; i < sizeof edges / sizeof edges[0]; i++) {
-            try_rst(place, edges[i].offset, edges[i].answer, 0);
-            try_rst(place, edges[i].offset, edges[i].answer, ACK);
+            try_rst(place, &edges[i], 0);
+            try_rst(place, &edges[i], ACK);
         }
     }
 }
@@ -106,7 +117,8 @@ static void v24_blind_rst_against_the_syn_cache(void **state)
 static void v25_blind_syn_at_every_edge_in_every_state(void **state)
 {
     (void)state;
-    static const uint32_t offsets[] = {0xffffffff, 0, 1, RCV_BUFFER / 2, RCV_BUFFER - 1, RCV_BUFFER, 0x80000000};
+    static const uint32_t offsets[] = {0xffffffff,     0,          1,         RCV_BUFFER / 2,
+                                       RCV_BUFFER - 1, RCV_BUFFER, 0x80000000};
     for (enum place place = AT_ESTABLISHED; place < AT_TIME_WAIT; place++) {
         const struct place_facts *facts = &places[place];
         struct rig_options options;
@@ -157,8 +169,8 @@ static void v26_blind_data_by_its_ack(void **state)
                 nxt += 100;
             }
             uint32_t max = rig_status(r).max_snd_wnd;
-            const uint32_t acks[] = {una - max - 1, nxt + 1,   una + 0x80000000, una - 0x7fffffff,
-                                     una - max,     una - 1, una,               nxt};
+            const uint32_t acks[] = {
+                una - max - 1, nxt + 1, una + 0x80000000, una - 0x7fffffff, una - max, una - 1, una, nxt};
             inject(r, .flags = ACK | PSH, .seq = 1, .ack = acks[i], .length = 10);
             if (i < 4) {
                 expect(r, .flags = ACK, .seq = nxt, .ack = 1);
@@ -262,8 +274,8 @@ static void v28_timestamps_are_not_poisoned(void **state)
             rig_inject(r, &seg, __FILE__, __LINE__);
             rig_discard(r);
             /* What TS.Recent is shows in the next ACK: this one is old, so it brings one. */
-            inject(r, .flags = ACK, .seq = facts->rcv_nxt, .ack = facts->snd_una, .length = 1, .check_ts = true,
-                   .tsval = r->peer_ts - 1, .tsecr = r->last_tsval);
+            inject(r, .flags = ACK, .seq = facts->rcv_nxt, .ack = facts->snd_una, .length = 1,
+                   .check_ts = true, .tsval = r->peer_ts - 1, .tsecr = r->last_tsval);
             assert_int_equal(r->drop, ESTAB_DROP_PAWS);
             struct segment sent;
             assert_true(rig_take(r, &sent));
