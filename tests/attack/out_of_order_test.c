@@ -7,7 +7,7 @@
 #include "stack/stack.h"
 #include "support/rig.h"
 
-#define WINDOW     (ESTAB_TEST_SLOW ? 1u << 18 : 4u << 20)
+#define WINDOW (ESTAB_TEST_SLOW ? 1u << 18 : 4u << 20)
 #define MAX_RANGES 256u
 
 static struct rig *wide_rig(void)
