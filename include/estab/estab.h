@@ -187,6 +187,19 @@ ESTAB_API extern const struct estab_cc estab_cc_newreno;   /* RFC 5681, 6582 */
 
 #define ESTAB_MAX_CC 4
 
+/*
+ * What TCP finds out about the path MTU beside packet-too-big messages (RFC 4821, RFC 8899). Where a full
+ * segment goes unacknowledged for three timeouts in a row (a black hole), segments become those of an MTU of
+ * 1024 bytes (IPv4; 552 after two more) or 1280 (IPv6). While segments are smaller than link and peer allow,
+ * larger ones are probed with text that waits to be sent: at once after a black hole, else ten minutes after
+ * the path MTU was lowered or the last search ended.
+ */
+enum estab_mtu_probing {
+    ESTAB_MTU_PROBING_DEFAULT, /* both */
+    ESTAB_MTU_PROBING_OFF,     /* neither: only packet too big counts */
+    ESTAB_MTU_PROBING_ALWAYS   /* begin with the small size and search upward from there: never stalls */
+};
+
 struct estab_config {
     size_t size;                  /* sizeof(struct estab_config): lets the struct grow */
     /* the only entropy (RFC 6528, 6056, 7323): 16 random bytes, another for each stack, never shown */
@@ -238,6 +251,7 @@ struct estab_config {
     uint16_t port_low;            /* ephemeral ports (RFC 6056 3.2); 0 = 1024 (R6056-01) */
     uint16_t port_high;           /* 0 = 65535 */
     uint8_t hop_limit;            /* 0 = 64 (MUST-49) */
+    uint8_t mtu_probing;          /* enum estab_mtu_probing (RFC 4821 7.7, RFC 8899 5) */
     bool no_timestamps;           /* do not offer RFC 7323 timestamps */
     bool no_window_scale;         /* do not offer window scaling */
     bool no_sack;                 /* do not offer SACK */
@@ -616,6 +630,7 @@ ESTAB_API const char *estab_timer_name(unsigned timer);
     X(WINDOW_UPDATE, "window update")                                                                        \
     X(RETRANSMIT_TIMEOUT, "retransmission timeout")                                                          \
     X(RETRANSMIT_FAST, "fast retransmit")                                                                    \
+    X(MTU_PROBE, "path MTU probe")                                                                           \
     X(WINDOW_PROBE, "window probe")                                                                          \
     X(KEEPALIVE, "keep-alive")                                                                               \
     X(RESET_ABORT, "abort")                                                                                  \
@@ -713,6 +728,9 @@ ESTAB_API const char *estab_drop_name(unsigned drop);
     X(out_of_order, "segments stored behind a gap")                                                          \
     X(no_memory, "times that the budget was used up")                                                        \
     X(path_mtu_changes, "path MTU lowered by packet too big")                                                \
+    X(mtu_probes_sent, "segments that probed a larger path MTU")                                             \
+    X(mtu_probes_lost, "path MTU probes lost")                                                               \
+    X(black_holes, "path MTU lowered because segments vanished")                                             \
     X(icmp_in, "ICMP messages received")                                                                     \
     X(icmp_out, "ICMP messages sent")                                                                        \
     X(icmp_errors_delivered, "ICMP errors that met a connection")                                            \

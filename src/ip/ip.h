@@ -164,6 +164,9 @@ void ip_path_write(const struct ip_host *ip, const struct ip_path *path,
 uint32_t ip_flow_label(const struct ip_host *ip, const struct ip_addr *source,
                        const struct ip_addr *destination, uint32_t ports);
 
+/* The MTU of the link that a path begins with. */
+uint32_t ip_link_mtu(const struct ip_host *ip, const struct ip_path *path, const struct ip_addr *destination);
+
 /*
  * The MTU towards a destination: the interface's, or what packet-too-big told less than 10 minutes ago (RFC
  * 1191 6.3, RFC 8201 5.3).

@@ -76,14 +76,20 @@ uint32_t ip_path_mtu_lower(struct ip_host *ip, uint64_t now, const struct ip_add
     return lowered;
 }
 
-uint32_t ip_path_mtu(const struct ip_host *ip, uint64_t now, const struct ip_path *path,
-                     const struct ip_addr *destination)
+uint32_t ip_link_mtu(const struct ip_host *ip, const struct ip_path *path, const struct ip_addr *destination)
 {
     uint32_t mtu = host_interface(ip, path->interface)->setup.mtu;
-    uint32_t told = path_mtu_get(ip, now, destination);
     if (ip->ipv6_interfaces != NULL && !ip_addr_is_v4(destination)) {
         uint32_t link = ip->ipv6_interfaces[path->interface - 1].mtu;
         mtu = link != 0 && link < mtu ? link : mtu;
     }
+    return mtu;
+}
+
+uint32_t ip_path_mtu(const struct ip_host *ip, uint64_t now, const struct ip_path *path,
+                     const struct ip_addr *destination)
+{
+    uint32_t mtu = ip_link_mtu(ip, path, destination);
+    uint32_t told = path_mtu_get(ip, now, destination);
     return told < mtu ? told : mtu;
 }

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "stack/stack.h"
 #include "tcp/icmp_error.h"
+#include "tcp/mtu_probing.h"
 #include "wire/checksum.h"
 
 #define BATCH 16
@@ -192,7 +193,9 @@ static void path_too_big(struct estab_stack *stack, struct conn *conn, const str
     uint32_t mss = mtu > headers ? mtu - headers : 0;
     if (mss < conn->tcp.path_mss) {
         stack->counters.path_mtu_changes++;
-        tcp_path_mss_changed(&conn->tcp, mss);
+        tcp_path_mss_changed(&conn->tcp, &stack->tcp, mss);
+    } else {
+        mtu_probing_on_probe_refused(&conn->tcp, &stack->tcp, mss);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "stack/stack.h"
 #include "tcp/icmp_error.h"
+#include "tcp/mtu_probing.h"
 #include "tcp/user_calls.h"
 
 int estab_interface_add(estab_stack *stack, uint64_t now, const struct estab_interface *interface)
@@ -22,10 +23,11 @@ int estab_interface_set_mtu(estab_stack *stack, uint64_t now, uint32_t interface
         if (!lives || conn->path.interface != interface) {
             continue;
         }
-        conn_context(stack, conn, now);
+        struct tcp_context *ctx = conn_context(stack, conn, now);
         uint32_t mss = mtu > conn_headers(conn) ? mtu - conn_headers(conn) : 0;
+        mtu_probing_on_link(&conn->tcp, mss);
         if (mss < conn->tcp.path_mss) {
-            tcp_path_mss_changed(&conn->tcp, mss);
+            tcp_path_mss_changed(&conn->tcp, ctx, mss);
             conn_settle(stack, conn);
         }
     }

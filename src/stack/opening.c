@@ -54,11 +54,13 @@ struct open_facts open_facts_of(struct estab_stack *stack, const struct conn *co
         .iss = guard_isn(&stack->isn_key, &words, now),
         .ts_offset = guard_timestamp_offset(&stack->isn_key, &words),
         .path_mss = mss_of(path_mtu, headers),
+        .link_mss = mss_of(ip_link_mtu(stack->ip, &conn->path, &conn->remote), headers),
         .adv_mss = mss_of(interface->mtu, headers), /* MUST-67 */
     };
     if (conn->mss_option != 0) {
         facts.adv_mss = conn->mss_option < facts.adv_mss ? conn->mss_option : facts.adv_mss;
         facts.path_mss = conn->mss_option < facts.path_mss ? conn->mss_option : facts.path_mss;
+        facts.link_mss = conn->mss_option < facts.link_mss ? conn->mss_option : facts.link_mss;
     }
     return facts;
 }

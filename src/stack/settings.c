@@ -40,6 +40,7 @@ static void fill_times(struct settings *s, const struct estab_config *config)
     s->limits.fin_wait_2_ns = time_or(config->fin_wait_2_ns, 60 * SECOND);
     s->limits.initial_window = number_or(config->initial_window, 10);
     s->limits.challenge_acks = number_or(config->challenge_acks, 2);
+    s->limits.mtu_probing = config->mtu_probing;
     s->user_timeout_ns = time_or(config->user_timeout_ns, 900 * SECOND);
     s->keep_idle_ns = time_or(config->keep_idle_ns, 7200 * SECOND);
     s->keep_interval_ns = time_or(config->keep_interval_ns, 75 * SECOND);
@@ -118,6 +119,9 @@ static const char *wrong_field(const struct settings *s, const struct estab_conf
     }
     if (config->keep_count == 1 || config->keep_count > 255) {
         return "keep_count"; /* MUST-29 */
+    }
+    if (config->mtu_probing > ESTAB_MTU_PROBING_ALWAYS) {
+        return "mtu_probing";
     }
     if (s->limits.initial_window > 1000) {
         return "initial_window";

@@ -1,6 +1,7 @@
 /* See ack.h. RFC 9293 3.10.7.4 (fifth), RFC 5681 2-3, RFC 7323 4.1. */
 #include "tcp/ack.h"
 
+#include "tcp/mtu_probing.h"
 #include "tcp/options.h"
 #include "tcp/recovery.h"
 #include "tcp/timers.h"
@@ -57,6 +58,7 @@ void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
     c->rtt.backoff = 0;
     c->rtt.handshake_done = true;
     ack_take_window(c, seg);
+    mtu_probing_begin(c, ctx);
     struct cc_window window = {.cwnd = initial_window(c, ctx)};
     c->cc->init(c->cc_private, &window); /* R5681-05 */
     c->cwnd = window.cwnd;
@@ -86,6 +88,9 @@ static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tc
         send_queue_drop(&c->snd, ctx->pool, upto); /* R2018-08 */
     }
     sample_round_trip(c, ctx, seg);
+    if (c->mtu.size != 0) {
+        mtu_probing_on_ack(c, ctx);
+    }
     if (c->snd_urgent && seq_geq(c->snd_una, c->snd_up)) {
         c->snd_urgent = false;
     }

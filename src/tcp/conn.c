@@ -5,6 +5,7 @@
 #include "tcp/conn.h"
 
 #include "base/mem.h"
+#include "tcp/mtu_probing.h"
 #include "tcp/timers.h"
 
 _Static_assert(sizeof(struct tcp_conn) <= 384, "an idle connection must stay small");
@@ -77,7 +78,7 @@ void conn_end(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event,
     }
     tcp_timers_stop(c);
     c->owed = 0;
-    c->error = (int16_t)error;
+    c->error = (int8_t)error;
     c->events |= ESTAB_CLOSED_BIT | ESTAB_READABLE | (error != 0 ? ESTAB_ERROR : 0u);
 }
 
@@ -178,7 +179,7 @@ static const char *check_send(const struct tcp_conn *c, const struct pool *pool)
     if (c->recovery.phase != RECOVERY_OPEN && !seq_leq(c->recovery.recover, c->snd_nxt)) {
         return "recovery ends at SND.NXT or before";
     }
-    return NULL;
+    return mtu_probing_check(c);
 }
 
 static const char *check_receive(const struct tcp_conn *c, const struct pool *pool)

@@ -36,13 +36,14 @@ enum tcp_recovery_phase {
     RECOVERY_OPEN,  /* nothing known to be lost */
     RECOVERY_FAST,  /* RFC 6582 fast recovery */
     RECOVERY_LOSS,  /* after a retransmission timeout: everything up to `recover` goes again */
+    RECOVERY_MTU_PROBE, /* a probe of the path MTU is lost: it goes again, without a congestion response */
     RECOVERY_PROBED /* a window opened after probes: what they carried goes again, without a congestion
                        response */
 };
 
 struct tcp_recovery {
     tcp_seq recover;     /* SND.NXT when the loss was found (RFC 6582 3.2) */
-    tcp_seq rexmit_nxt;  /* LOSS, PROBED: the next byte to send again */
+    tcp_seq rexmit_nxt;  /* LOSS, MTU_PROBE, PROBED: the next byte to send again */
     uint8_t phase;
     bool front_due;      /* FAST: the segment at SND.UNA is due */
     bool partial_seen;   /* FAST: the first partial ACK has restarted the timer (RFC 6582 4, impatient) */
@@ -50,6 +51,15 @@ struct tcp_recovery {
 
 struct tcp_scoreboard {
     uint8_t dup_acks;    /* in a row, capped */
+};
+
+/* The search for a larger path MTU; sizes as path_mss. See mtu_probing.h. */
+struct tcp_mtu_probe {
+    tcp_seq seq;             /* where the probe begins; without one: none goes before SND.NXT gets here */
+    uint16_t size;           /* of the probe that is out, 0 = none */
+    uint16_t high;           /* the largest size that may get through */
+    uint16_t most;           /* what link, user and peer allow */
+    uint16_t since;          /* when the wait for the next search began */
 };
 
 struct tcp_conn {
@@ -85,6 +95,12 @@ struct tcp_conn {
     bool timers_set : 1;     /* wake_ns was moved ahead since the stack looked last */
     bool v6 : 1;             /* the addresses are IPv6: the default MSS (MUST-15) */
     bool rcv_fin_known : 1;  /* the peer's FIN was seen, at rcv_fin, maybe behind a gap */
+    bool mtu_search : 1;     /* segments are smaller than link and peer allow: larger ones are probed */
+    bool mtu_untried : 1;    /* of mtu.high no probe has failed yet */
+    uint8_t mtu_failures : 2; /* probes of one size lost so far */
+    uint8_t keep_count;
+    uint8_t challenges;      /* challenge ACKs in the second challenge_s (modulo 256) */
+    uint8_t challenge_s;
     tcp_seq rcv_nxt;
     tcp_seq rcv_adv;         /* right edge that was announced: never moves left (SHLD-14) */
     tcp_seq last_ack_sent;
@@ -118,16 +134,14 @@ struct tcp_conn {
     struct tcp_scoreboard scoreboard;
     uint8_t retransmits;     /* of the front segment, in a row */
     uint8_t probes;          /* keep-alive or window probes unanswered */
-    uint8_t keep_count;
-    uint8_t challenges;      /* challenge ACKs in the second challenge_s (modulo 256) */
-    uint8_t challenge_s;
     uint16_t events;         /* enum estab_ready: news for the user */
     uint16_t adv_mss;        /* offered in our SYN */
     uint16_t peer_mss;       /* from the peer's SYN, or the default (MUST-15) */
     uint16_t rcv_mss;        /* the largest text received, for the delayed ACK */
     uint16_t path_mss;       /* path MTU less IP and TCP headers without options */
-    int16_t error;           /* negated enum estab_error that ended it */
-    int16_t soft_error;
+    int8_t error;            /* negated enum estab_error that ended it */
+    int8_t soft_error;
+    struct tcp_mtu_probe mtu;
     uint32_t ts_recent_s;    /* second at which ts_recent was set: it is void after 24 days (RFC 7323 5.5) */
     uint32_t rcv_limit;      /* bytes: the receive buffer */
     uint32_t snd_limit;
@@ -153,6 +167,7 @@ struct tcp_limits {
     uint64_t fin_wait_2_ns;  /* UINT64_MAX = for ever */
     uint32_t initial_window; /* segments */
     uint32_t challenge_acks; /* per connection and second */
+    uint8_t mtu_probing;     /* enum estab_mtu_probing */
 };
 
 /* What a connection is given in each call: the time and the parts of its stack that it may use. */

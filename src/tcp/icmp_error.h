@@ -11,7 +11,7 @@ bool tcp_icmp_plausible(const struct tcp_conn *c, tcp_seq quoted);
 /* An error other than packet-too-big: ends an active OPEN where it is hard, else is advice to the user. */
 void tcp_icmp_error(struct tcp_conn *c, struct tcp_context *ctx, enum icmp_kind kind);
 
-/* The path takes segments of `path_mss` (without options) now. */
-void tcp_path_mss_changed(struct tcp_conn *c, uint32_t path_mss);
+/* The path takes segments of `path_mss` (without options) and no larger ones. */
+void tcp_path_mss_changed(struct tcp_conn *c, const struct tcp_context *ctx, uint32_t path_mss);
 
 #endif

@@ -25,6 +25,8 @@ static void begin(struct tcp_conn *c, struct tcp_context *ctx, const struct open
     c->ts_offset = facts->ts_offset;
     c->path_mss = facts->path_mss;
     c->adv_mss = facts->adv_mss;
+    c->mtu = (struct tcp_mtu_probe){.most = facts->link_mss};
+    c->mtu_search = false;
     c->peer_mss = facts->path_mss;
     c->error = 0;
     forget_peer(c);

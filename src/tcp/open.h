@@ -13,6 +13,7 @@ struct open_facts {
     tcp_seq iss;
     uint32_t ts_offset;
     uint16_t path_mss;  /* path MTU less IP and TCP headers */
+    uint16_t link_mss;  /* what it could be: the link's MTU, or what the user set */
     uint16_t adv_mss;   /* MTU less IP and TCP headers, or what the user set (MUST-67) */
 };
 

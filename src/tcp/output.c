@@ -4,6 +4,7 @@
  */
 #include "tcp/output.h"
 
+#include "tcp/mtu_probing.h"
 #include "tcp/options.h"
 #include "tcp/recovery.h"
 #include "tcp/timers.h"
@@ -171,6 +172,18 @@ static uint32_t new_text(const struct tcp_conn *c, uint32_t full, uint32_t gso_m
     return length - tail;
 }
 
+/* One larger segment of new text, once the congestion window has room for all of it (RFC 4821 7.4). */
+static bool decide_mtu_probe(const struct tcp_conn *c, struct tcp_plan *plan, uint32_t length)
+{
+    if (recovery_room(c) < length) {
+        plan->held_back = true; /* what is out makes room */
+        return false;
+    }
+    plan->reason = ESTAB_REASON_MTU_PROBE;
+    add_text(c, plan, length, length);
+    return true;
+}
+
 static bool decide_new(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t gso_max,
                        struct tcp_plan *plan)
 {
@@ -185,6 +198,12 @@ static bool decide_new(const struct tcp_conn *c, const struct tcp_context *ctx, 
     }
     plan_segment(c, ctx, plan, c->snd_nxt, ESTAB_REASON_DATA);
     uint32_t full = full_segment(c, &plan->seg.options);
+    if (c->mtu_search && plan->seg.options.sack_count == 0) {
+        uint32_t probe = mtu_probing_due(c, ctx->now);
+        if (probe > 0) {
+            return decide_mtu_probe(c, plan, probe);
+        }
+    }
     uint32_t length = unsent > 0 ? new_text(c, full, gso_max) : 0;
     bool fin = fin_due && length == unsent && length <= full && window_room(c) > length;
     if (length == 0 && !fin) {
@@ -300,6 +319,9 @@ static void sent_new(struct tcp_conn *c, struct tcp_context *ctx, const struct t
         c->probing = true;
         return;
     }
+    if (plan->reason == ESTAB_REASON_MTU_PROBE) {
+        mtu_probing_on_sent(c, ctx, plan->seg.seq, plan->seg.text_length);
+    }
     c->cwnd_limited = recovery_room(c) < conn_snd_mss(c); /* R5681-01 */
     rtt_start(&c->rtt, c->snd_nxt, ctx->now);
     tcp_timers_on_sent(c, ctx);
@@ -315,6 +337,7 @@ static void sent_again(struct tcp_conn *c, struct tcp_context *ctx, const struct
     if (plan->seg.flags & TCP_SYN) {
         tcp_timers_on_sent(c, ctx);
     } else if (plan->reason != ESTAB_REASON_WINDOW_PROBE) {
+        mtu_probing_on_sent_again(c, plan->seg.seq, space);
         recovery_on_sent_again(c, plan->seg.seq, space);
         tcp_timers_on_sent(c, ctx);
     }

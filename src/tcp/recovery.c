@@ -4,6 +4,7 @@
  */
 #include "tcp/recovery.h"
 
+#include "tcp/mtu_probing.h"
 #include "tcp/scoreboard.h"
 
 static struct cc_sample sample_of(const struct tcp_conn *c, const struct tcp_context *ctx, uint32_t acked,
@@ -44,6 +45,8 @@ static void finish(struct tcp_conn *c, struct tcp_context *ctx, uint32_t acked, 
         struct cc_sample sample = sample_of(c, ctx, acked, flight - acked);
         c->cc->on_recovered(c->cc_private, &window, &sample); /* R5681-19 */
         take_window(c, &window);
+    } else if (c->recovery.phase == RECOVERY_MTU_PROBE) {
+        mtu_probing_end(c);
     }
     c->recovery.phase = RECOVERY_OPEN;
     c->recovery.front_due = false;
@@ -60,31 +63,6 @@ static void partial_ack(struct tcp_conn *c, uint32_t acked)
     c->cwnd = c->cwnd > acked ? c->cwnd - acked : 0;
     c->cwnd += acked >= mss ? mss : 0;
     c->cwnd = c->cwnd < mss ? mss : c->cwnd;
-}
-
-void recovery_on_ack(struct tcp_conn *c, struct tcp_context *ctx, uint32_t acked, uint32_t flight)
-{
-    scoreboard_reset(&c->scoreboard);
-    struct tcp_recovery *recovery = &c->recovery;
-    if (recovery->phase != RECOVERY_OPEN && seq_geq(c->snd_una, recovery->recover)) {
-        bool was_loss = recovery->phase == RECOVERY_LOSS;
-        finish(c, ctx, acked, flight);
-        if (!was_loss) {
-            return;
-        }
-    }
-    if (recovery->phase == RECOVERY_FAST) {
-        partial_ack(c, acked);
-        return;
-    }
-    if (recovery->phase != RECOVERY_OPEN && seq_lt(recovery->rexmit_nxt, c->snd_una)) {
-        recovery->rexmit_nxt = c->snd_una;
-    }
-    struct cc_window window = window_of(c);
-    struct cc_sample sample = sample_of(c, ctx, acked, flight);
-    sample.cwnd_limited = c->cwnd_limited || recovery->phase == RECOVERY_LOSS;
-    c->cc->on_ack(c->cc_private, &window, &sample);
-    take_window(c, &window);
 }
 
 /*
@@ -106,6 +84,57 @@ static void enter_fast_recovery(struct tcp_conn *c, struct tcp_context *ctx)
     ctx->counters->fast_retransmits++;
 }
 
+/*
+ * RFC 4821 7.4: the probe is lost, and as long as nothing else is that was no congestion: its text goes again
+ * and cwnd stays.
+ */
+static void enter_probe_recovery(struct tcp_conn *c, struct tcp_context *ctx)
+{
+    mtu_probing_on_loss(c, ctx);
+    c->recovery.recover = c->snd_nxt;
+    c->recovery.rexmit_nxt = c->snd_una;
+    c->recovery.phase = RECOVERY_MTU_PROBE;
+}
+
+/* Its text has arrived, and not all that was sent behind it: something else is lost too. */
+static void probe_partial_ack(struct tcp_conn *c, struct tcp_context *ctx)
+{
+    c->recovery.rexmit_nxt = seq_max(c->recovery.rexmit_nxt, c->snd_una);
+    if (seq_geq(c->snd_una, mtu_probing_edge(c))) {
+        mtu_probing_end(c);
+        enter_fast_recovery(c, ctx);
+    }
+}
+
+void recovery_on_ack(struct tcp_conn *c, struct tcp_context *ctx, uint32_t acked, uint32_t flight)
+{
+    scoreboard_reset(&c->scoreboard);
+    struct tcp_recovery *recovery = &c->recovery;
+    if (recovery->phase != RECOVERY_OPEN && seq_geq(c->snd_una, recovery->recover)) {
+        bool was_loss = recovery->phase == RECOVERY_LOSS;
+        finish(c, ctx, acked, flight);
+        if (!was_loss) {
+            return;
+        }
+    }
+    if (recovery->phase == RECOVERY_FAST) {
+        partial_ack(c, acked);
+        return;
+    }
+    if (recovery->phase == RECOVERY_MTU_PROBE) {
+        probe_partial_ack(c, ctx);
+        return;
+    }
+    if (recovery->phase != RECOVERY_OPEN && seq_lt(recovery->rexmit_nxt, c->snd_una)) {
+        recovery->rexmit_nxt = c->snd_una;
+    }
+    struct cc_window window = window_of(c);
+    struct cc_sample sample = sample_of(c, ctx, acked, flight);
+    sample.cwnd_limited = c->cwnd_limited || recovery->phase == RECOVERY_LOSS;
+    c->cc->on_ack(c->cc_private, &window, &sample);
+    take_window(c, &window);
+}
+
 void recovery_on_duplicate_ack(struct tcp_conn *c, struct tcp_context *ctx)
 {
     scoreboard_duplicate(&c->scoreboard);
@@ -116,8 +145,12 @@ void recovery_on_duplicate_ack(struct tcp_conn *c, struct tcp_context *ctx)
         }
         return;
     }
-    if (c->recovery.phase == RECOVERY_OPEN && scoreboard_lost(&c->scoreboard) &&
-        seq_gt(c->snd_una, c->recovery.recover)) {
+    if (c->recovery.phase != RECOVERY_OPEN || !scoreboard_lost(&c->scoreboard)) {
+        return;
+    }
+    if (mtu_probing_is_front(c)) {
+        enter_probe_recovery(c, ctx);
+    } else if (seq_gt(c->snd_una, c->recovery.recover)) {
         enter_fast_recovery(c, ctx);
     }
 }
@@ -177,6 +210,9 @@ struct recovery_range recovery_next(const struct tcp_conn *c, uint32_t mss)
         range.from = recovery->rexmit_nxt; /* R2018-07 */
         range.reason = ESTAB_REASON_RETRANSMIT_TIMEOUT;
         limit = recovery->recover;
+    } else if (recovery->phase == RECOVERY_MTU_PROBE) {
+        range.from = recovery->rexmit_nxt;
+        limit = mtu_probing_edge(c);
     } else if (!recovery->front_due) {
         return range;
     }
@@ -197,7 +233,7 @@ void recovery_on_sent_again(struct tcp_conn *c, tcp_seq from, uint32_t length)
 {
     rtt_cancel(&c->rtt);
     c->recovery.front_due = false;
-    if (c->recovery.phase == RECOVERY_LOSS || c->recovery.phase == RECOVERY_PROBED) {
+    if (c->recovery.phase != RECOVERY_OPEN && c->recovery.phase != RECOVERY_FAST) {
         c->recovery.rexmit_nxt = seq_max(c->recovery.rexmit_nxt, seq_add(from, length));
     }
 }
@@ -210,6 +246,14 @@ uint32_t recovery_room(const struct tcp_conn *c)
         if (seq_lt(c->recovery.rexmit_nxt, c->recovery.recover)) {
             return 0; /* old data first */
         }
+    } else if (c->recovery.phase == RECOVERY_MTU_PROBE) {
+        if (seq_lt(c->recovery.rexmit_nxt, mtu_probing_edge(c))) {
+            return 0;
+        }
+        /* what duplicates say has left the network, as in fast recovery, and no more than was in it */
+        uint32_t left = c->scoreboard.dup_acks * conn_snd_mss(c);
+        uint32_t out = seq_diff(c->recovery.recover, c->snd_una);
+        cwnd += left < out ? left : out;
     } else if (c->recovery.phase == RECOVERY_OPEN && c->scoreboard.dup_acks > 0) {
         /* RFC 3042, R3042-01, R5681-15 */
         cwnd += scoreboard_limited_transmit(&c->scoreboard) * conn_snd_mss(c);

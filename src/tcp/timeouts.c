@@ -1,6 +1,7 @@
 /* See timeouts.h: one function a timer. */
 #include "tcp/timeouts.h"
 
+#include "tcp/mtu_probing.h"
 #include "tcp/recovery.h"
 #include "tcp/receive.h"
 #include "tcp/timers.h"
@@ -33,6 +34,7 @@ static void retransmission_timeout(struct tcp_conn *c, struct tcp_context *ctx)
         c->owed |= OWED_SYN;
         c->rtt.syn_lost = true; /* RFC 6298 5.7 */
     } else {
+        mtu_probing_on_timeout(c, ctx);
         recovery_on_timeout(c, ctx); /* R5681-12 */
     }
     if (c->retransmits == R1 && c->soft_errors) {
