@@ -128,11 +128,15 @@ void ack_arrives(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_s
     if (seq_lt(seg->ack, c->snd_una)) {
         return; /* old, but the rest of the segment may be new, F-ACK-5 */
     }
-    if (is_duplicate_ack(c, seg)) {
-        recovery_on_duplicate_ack(c, ctx);
-    }
+    bool duplicate = is_duplicate_ack(c, seg);
     if (seq_gt(seg->ack, c->snd_una)) {
         advance(c, ctx, seg);
+    }
+    if (mtu_probing_is_front(c)) {
+        duplicate = mtu_probing_on_ack_in_front(c, seg) || duplicate;
+    }
+    if (duplicate) {
+        recovery_on_duplicate_ack(c, ctx);
     }
     take_newer_window(c, ctx, seg);
 }

@@ -11,7 +11,7 @@
 #define MAX_PROBES  3u  /* of one size are lost before it is too large (RFC 8899 5.1.2) */
 #define RESOLUTION  16u /* a range smaller than this is not searched */
 #define BEHIND      4u  /* segments to follow a probe: duplicate ACKs tell of its loss (RFC 4821 7.4) */
-#define WINDOWS     4u  /* of text between two lost probes: congestion would cost no less (RFC 4821 7.4) */
+#define WINDOWS     2u  /* of text behind a lost probe before the next (RFC 4821 7.6.2) */
 #define CLOCK_SHIFT 32  /* mtu.since is in units of 4.3 s, */
 #define RAISE_UNITS 140u /* ten minutes until what failed is tried again (RFC 8899 5.1.1, RFC 8201 4) */
 
@@ -112,6 +112,26 @@ void mtu_probing_on_sent(struct tcp_conn *c, struct tcp_context *ctx, tcp_seq se
     ctx->counters->mtu_probes_sent++;
 }
 
+bool mtu_probing_on_ack_in_front(struct tcp_conn *c, const struct tcp_segment *seg)
+{
+    if (c->recovery.phase != RECOVERY_OPEN && c->recovery.phase != RECOVERY_MTU_PROBE) {
+        return false;
+    }
+    uint32_t reported = 0;
+    for (unsigned i = 0; i < seg->options.sack_count; i++) {
+        tcp_seq left = seg->options.sack[i].left;
+        tcp_seq right = seg->options.sack[i].right;
+        bool sent = seq_in_window(left, c->snd_una, conn_flight(c)) && seq_between(left, right, c->snd_nxt);
+        reported += sent ? seq_diff(right, left) : 0;
+    }
+    uint32_t segments = reported / conn_snd_mss(c);
+    segments = segments < UINT8_MAX ? segments : UINT8_MAX;
+    if (segments > c->scoreboard.dup_acks + 1u) {
+        c->scoreboard.dup_acks = (uint8_t)(segments - 1); /* and this one */
+    }
+    return segments > 0;
+}
+
 void mtu_probing_end(struct tcp_conn *c)
 {
     c->mtu.size = 0;
@@ -198,7 +218,7 @@ void mtu_probing_on_path_lowered(struct tcp_conn *c, const struct tcp_context *c
     }
 }
 
-/* RFC 4821 7.6.2: the router that would not take the probe says what it takes. */
+/* RFC 8899 4.6.2: the router that would not take the probe says what it takes. */
 void mtu_probing_on_probe_refused(struct tcp_conn *c, const struct tcp_context *ctx, uint32_t mss)
 {
     if (c->mtu.size <= mss || c->mtu.high <= mss || mss < c->path_mss) {

@@ -6,7 +6,7 @@
  *   should take: segments become that small, and what is lost goes again in that size.
  * - The search upward. While segments are smaller than link and peer allow, new text now and then goes in one
  *   larger segment, a probe. It arrives: segments become that large. It is lost: it goes again in the size
- *   that is known to get through, and that loss alone says nothing about congestion (RFC 4821 7.4).
+ *   that is known to get through, and that loss alone says nothing about congestion (RFC 4821 7.6.2).
  *
  * Sizes here are those of `path_mss`: an MTU less the IP and TCP headers without options.
  */
@@ -14,6 +14,7 @@
 #define ESTAB_TCP_MTU_PROBING_H
 
 #include "tcp/conn.h"
+#include "wire/tcp_header.h"
 
 /* The handshake is done: peer_mss is known, mtu.most is what the link allows. */
 void mtu_probing_begin(struct tcp_conn *c, const struct tcp_context *ctx);
@@ -35,6 +36,12 @@ static inline bool mtu_probing_is_front(const struct tcp_conn *c)
 {
     return c->mtu.size != 0 && seq_eq(c->snd_una, c->mtu.seq);
 }
+
+/*
+ * While it is, an ACK came. True: its SACK blocks tell of what was sent behind, so that it counts as a
+ * duplicate (RFC 6675 2) and, where the receiver merges, for as many as there would have been.
+ */
+bool mtu_probing_on_ack_in_front(struct tcp_conn *c, const struct tcp_segment *seg);
 
 /* It was; the recovery of its text has ended, or gave way to another. */
 void mtu_probing_on_loss(struct tcp_conn *c, struct tcp_context *ctx);

@@ -85,7 +85,7 @@ static void enter_fast_recovery(struct tcp_conn *c, struct tcp_context *ctx)
 }
 
 /*
- * RFC 4821 7.4: the probe is lost, and as long as nothing else is that was no congestion: its text goes again
+ * RFC 4821 7.6.2: the probe is lost, and as long as nothing else is that was no congestion: its text goes again
  * and cwnd stays.
  */
 static void enter_probe_recovery(struct tcp_conn *c, struct tcp_context *ctx)
