@@ -20,9 +20,11 @@ static const struct benchmark benchmarks[] = {
     {"conn", bench_conn},
     {"lookup", bench_lookup},
     {"memory", bench_memory},
+    {"flood", bench_flood},
 };
 
 #define BENCHMARKS (sizeof benchmarks / sizeof benchmarks[0])
+#define QUICK      4u /* the first of them, which run when none is named */
 
 static void print_name(const char *name)
 {
@@ -61,13 +63,13 @@ static int run_named(const char *name, const struct bench_settings *settings)
             return benchmarks[i].run(settings);
         }
     }
-    return tool_usage("'%s' is no benchmark: bulk, conn, lookup or memory", name);
+    return tool_usage("'%s' is no benchmark: bulk, conn, lookup, memory or flood", name);
 }
 
 static int run_all(const struct bench_settings *settings)
 {
     int code = TOOL_OK;
-    for (size_t i = 0; i < BENCHMARKS && code == TOOL_OK; i++) {
+    for (size_t i = 0; i < QUICK && code == TOOL_OK; i++) {
         code = benchmarks[i].run(settings);
     }
     return code;
@@ -76,7 +78,8 @@ static int run_all(const struct bench_settings *settings)
 int bench_main(int argc, char **argv)
 {
     static const struct option table[] = {
-        {"seconds", 's', OPTION_SECONDS, "SECONDS", "how long each measurement takes (default 2)",
+        {"seconds", 's', OPTION_SECONDS, "SECONDS", "how long each measurement takes (default 2);\n"
+         "flood: of simulated time (default 60)",
          offsetof(struct bench_settings, duration_ns), BENCH_SECOND / 100, 3600 * BENCH_SECOND},
         {"connections", 'n', OPTION_NUMBER, "N",
          "connections alive (conn: besides, default 0; lookup: default\n"
@@ -86,23 +89,39 @@ int bench_main(int argc, char **argv)
          offsetof(struct bench_settings, time_wait), 1, 1000000},
         {"batch", 0, OPTION_NUMBER, "N", "lookup: exchanges under way at once (default 16)",
          offsetof(struct bench_settings, batch), 1, BENCH_BATCH},
+        {"kind", 0, OPTION_TEXT, "KIND",
+         "flood: syn, rst, ack, ooo, sack, frag, sockstress,\n"
+         "timewait or all (default all: the mix of them)",
+         offsetof(struct bench_settings, kind), 0, 0},
+        {"budget", 0, OPTION_BYTES, "BYTES", "flood: memory of the server's stack (default 64M)",
+         offsetof(struct bench_settings, budget), (uint64_t)1 << 20, (uint64_t)1 << 32},
+        {"no-cookies", 0, OPTION_FLAG, NULL, "flood: leave SYN cookies out of the server's stack",
+         offsetof(struct bench_settings, no_cookies), 0, 0},
+        {"check", 0, OPTION_FLAG, NULL, "flood: fail where a figure misses its bound",
+         offsetof(struct bench_settings, check), 0, 0},
         {"json", 0, OPTION_FLAG, NULL, "report as JSON, an object a line",
          offsetof(struct bench_settings, json), 0, 0},
         {.name = NULL},
     };
-    struct bench_settings settings = {2 * BENCH_SECOND, UINT32_MAX, 50000, 16, false};
+    struct bench_settings settings = {.connections = UINT32_MAX,
+                                      .time_wait = 50000,
+                                      .batch = 16,
+                                      .kind = "all",
+                                      .budget = (size_t)64 << 20};
     struct option_group group = {"Options", table, &settings};
     struct option_command command = {
         .name = "bench",
-        .arguments = "[bulk|conn|lookup|memory]",
+        .arguments = "[bulk|conn|lookup|memory|flood]",
         .summary = "Measures two stacks in this process, joined by packet buffers, on one core; every packet "
                    "is made,\n"
-                   "checksummed, verified and parsed. Without a name: all four.\n"
+                   "checksummed, verified and parsed. Without a name: the first four.\n"
                    "  bulk    one connection, as fast as it goes\n"
                    "  conn    open, one byte, close\n"
                    "  lookup  one byte on a random connection of N, and the answer\n"
-                   "  memory  bytes of an idle connection, a TIME-WAIT, a half-open connection",
-        .example = "estab bench lookup --connections 1000 --json",
+                   "  memory  bytes of an idle connection, a TIME-WAIT, a half-open connection\n"
+                   "  flood   one stack under attack, in virtual time, and what its clients see of it",
+        .example = "estab bench lookup --connections 1000 --json\n"
+                   "estab bench flood --kind syn --check",
         .groups = &group,
         .group_count = 1,
         .least = 0,
@@ -112,6 +131,10 @@ int bench_main(int argc, char **argv)
     int code = options_parse(&command, argc, argv, &arguments);
     if (code != OPTIONS_GO_ON) {
         return code;
+    }
+    if (settings.duration_ns == 0) {
+        bool simulated = arguments.count == 1 && strcmp(arguments.values[0], "flood") == 0;
+        settings.duration_ns = (simulated ? 60 : 2) * BENCH_SECOND;
     }
     return arguments.count == 1 ? run_named(arguments.values[0], &settings) : run_all(&settings);
 }

@@ -26,6 +26,10 @@ struct bench_settings {
     uint32_t time_wait;
     uint32_t batch; /* lookup: exchanges under way at once */
     bool json;
+    const char *kind; /* flood: and what follows */
+    size_t budget;
+    bool no_cookies;
+    bool check;
 };
 
 /* Called with each event of a stack while packets move. */
@@ -102,5 +106,6 @@ int bench_bulk(const struct bench_settings *settings);
 int bench_conn(const struct bench_settings *settings);
 int bench_lookup(const struct bench_settings *settings);
 int bench_memory(const struct bench_settings *settings);
+int bench_flood(const struct bench_settings *settings);
 
 #endif
