@@ -213,7 +213,7 @@ void flood_watch(struct flood *flood, unsigned towards, const struct estab_packe
 /* A packet to somebody who is none of the clients. */
 void flood_watch_out(struct flood *flood, const struct estab_packet *packet);
 
-/* Injects a byte each way where it is time. */
+/* Leads connections apart when it is time, and keeps them so: once a millisecond. */
 void flood_storms_tick(struct flood *flood);
 
 /* ---- attackers with connections (bench_flood_bots.c) ---- */
