@@ -67,6 +67,7 @@ struct flood_tally {
     uint64_t cut, fragmented_begun, fragmented_completed;
     uint64_t setups;
     uint32_t *setup; /* histogram, a bin a step */
+    uint64_t half_open_bytes_high; /* with connections that SYNs with text got at once */
     uint32_t half_open_high, connections_high, time_wait_high;
     uint32_t syn_acks_most;         /* for one SYN cache entry */
     uint32_t challenges_most;       /* in a second to one connection of a client */

@@ -22,12 +22,16 @@ static uint16_t random_port(struct flood *flood)
     return (uint16_t)(1024 + flood_below(flood, 64512));
 }
 
-/* ---- syn: from everywhere, with the usual options and without (V-34, V-35) ---- */
+/* ---- syn: from everywhere (V-34, V-35) ---- */
+
+enum syn_shape { BARE, USUAL, USUAL_TOO, WITH_TEXT, SYN_SHAPES };
 
 static uint32_t syn_fill(struct flood *flood, uint8_t *to)
 {
     uint8_t options[20] = {2, 4, 1460 >> 8, 1460 & 255, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 7};
+    static const uint8_t text[16] = "GET / HTTP/1.1";
     uint64_t dice = flood_random(flood);
+    enum syn_shape shape = dice % SYN_SHAPES;
     struct flood_segment syn = {
         .source = spoofed(flood),
         .destination = FLOOD_SERVER,
@@ -37,14 +41,16 @@ static uint32_t syn_fill(struct flood *flood, uint8_t *to)
         .flags = FLOOD_SYN,
         .wnd = 64240,
         .options = options,
-        .options_length = (dice & 1) != 0 ? sizeof options : 0,
+        .options_length = shape == BARE ? 0 : sizeof options,
+        .text = text,
+        .text_length = shape == WITH_TEXT ? sizeof text : 0,
     };
     put32(options + 8, (uint32_t)dice);
     return flood_write(&syn, to);
 }
 
 static const struct flood_kind syn_kind = {
-    "syn", "SYNs from random addresses, half of them with the usual options", NULL, syn_fill};
+    "syn", "SYNs from random addresses: a quarter without options, a quarter with text", NULL, syn_fill};
 
 /* ---- rst, ack: blind guesses (O-01 and others) ---- */
 

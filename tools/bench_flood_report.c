@@ -94,7 +94,7 @@ static void add_memory(struct figures *figures, const struct flood *flood, const
     double high = (double)memory->fixed + (double)memory->blocks_used_high * (double)memory->block_size;
     add(figures, "memory_high_bytes", high, 0);
     add(figures, "budget_bytes", (double)memory->budget, 0);
-    add(figures, "half_open_bytes_high", (double)tally->half_open_high * (double)memory->per_half_open, 0);
+    add(figures, "half_open_bytes_high", (double)tally->half_open_bytes_high, 0);
     add(figures, "half_open_high", tally->half_open_high, 0);
     add(figures, "connections_high", tally->connections_high, 0);
     add(figures, "connections_max", memory->connections_max, 0);

@@ -282,8 +282,15 @@ static void clients(struct flood *flood, bool millisecond)
 static void look(struct flood *flood)
 {
     struct estab_memory memory;
+    struct estab_status listener;
     struct flood_tally *tally = &flood->tally;
     estab_memory(flood->server, &memory);
+    estab_status(flood->server, flood->listener, &listener);
+    uint32_t connections = listener.half_open - memory.half_open; /* half-open, but no longer in the cache */
+    uint64_t half_open_bytes = memory.half_open * memory.per_half_open +
+                               connections * (memory.per_connection + memory.block_size);
+    tally->half_open_bytes_high =
+        half_open_bytes > tally->half_open_bytes_high ? half_open_bytes : tally->half_open_bytes_high;
     tally->half_open_high = memory.half_open > tally->half_open_high ? memory.half_open : tally->half_open_high;
     tally->time_wait_high = memory.time_wait > tally->time_wait_high ? memory.time_wait : tally->time_wait_high;
     tally->connections_high =
