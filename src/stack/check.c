@@ -10,6 +10,7 @@ struct tally {
     uint32_t in_table;
     uint32_t blocks;
     uint32_t wildcards;
+    uint32_t early; /* children that are connections before their handshake is done */
 };
 
 static uint32_t chain_length(const struct block *block)
@@ -108,6 +109,7 @@ static const char *check_conns(const struct estab_stack *stack, struct tally *ta
         }
         tally->wildcards += conn->in_table && conn->tcp.state == ESTAB_LISTEN && conn->local_port == 0;
         tally->connections++;
+        tally->early += conn->has_parent && !conn->in_queue;
         tally->in_table += conn->in_table;
         tally->blocks += chain_length(conn->tcp.snd.head) + chain_length(conn->tcp.rcv.head) +
                          (conn->tcp.rcv.ahead != NULL);
@@ -187,6 +189,9 @@ const char *estab_check(const estab_stack *stack)
     }
     if (tally.connections != stack->conn_count) {
         return "connections are counted";
+    }
+    if (tally.early != stack->early_count) {
+        return "children that are connections already are counted";
     }
     if (tally.in_table + stack->time_wait_count + stack->half_open_count != stack->table.count) {
         return "the table holds connections, TIME-WAIT records and handshakes, no more";

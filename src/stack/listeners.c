@@ -83,17 +83,19 @@ void child_begin(struct estab_stack *stack, struct conn *child, struct conn *lis
     child->partner = conn_index(stack, listener);
     child->has_parent = true;
     listener->listener.half_open++;
+    stack->early_count++;
     conn_enter_table(stack, child);
     conn_settle(stack, child);
 }
 
 /*
  * Text of a SYN is kept where there is plenty of room (RFC 9293 3.4): the handshake gets a connection at
- * once. False: it does not.
+ * once, with blocks. Who forges SYNs must not have many of these (V-34). False: it does not get one.
  */
 static bool open_child(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival)
 {
-    bool roomy = stack->conn_count < stack->settings.max_connections / 2 &&
+    bool roomy = stack->early_count < EARLY_CHILDREN &&
+                 stack->conn_count < stack->settings.max_connections / 2 &&
                  stack->half_open_count < stack->settings.max_half_open / 2 &&
                  listener->listener.half_open < listener->listener.backlog;
     struct conn *child = roomy ? conn_new(stack) : NULL;
@@ -184,6 +186,7 @@ void child_established(struct estab_stack *stack, struct conn *child)
 {
     struct conn *parent = &stack->conns[child->partner];
     parent->listener.half_open--;
+    stack->early_count--;
     waiting_push(stack, parent, child);
     parent->tcp.events |= ESTAB_ACCEPTABLE;
     queue_ready(stack, parent);

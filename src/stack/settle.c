@@ -51,6 +51,7 @@ static void forget_parent(struct estab_stack *stack, struct conn *conn)
         waiting_remove(stack, listener, conn);
     } else {
         listener->listener.half_open--;
+        stack->early_count--;
     }
     conn->has_parent = false;
 }

@@ -25,6 +25,7 @@
 #define RECORD_IDS   (TIME_WAIT_ID | HALF_OPEN_ID) /* with none connections and listeners */
 
 #define HALF_OPEN_LISTS 4 /* SYN,ACKs that a handshake in the cache is worth */
+#define EARLY_CHILDREN 32 /* connections that SYNs with text may have, over all listeners */
 
 /* A queue of connections by index, linked through one of their link fields. */
 struct index_queue {
@@ -34,8 +35,8 @@ struct index_queue {
 
 struct listener {
     struct index_queue waiting; /* established, to be accepted; linked by queue_next */
+    uint32_t half_open;         /* children whose handshake is not done */
     uint16_t waiting_count;
-    uint16_t half_open;         /* children whose handshake is not done */
     uint16_t backlog;
     uint16_t group;             /* listeners that share the port, where this is the first of them */
 };
@@ -177,6 +178,7 @@ struct estab_stack {
     uint32_t conn_free, conn_fresh, conn_count;
     uint32_t time_wait_free, time_wait_fresh, time_wait_count, time_wait_first, time_wait_last;
     uint32_t half_open_free, half_open_fresh, half_open_count;
+    uint32_t early_count; /* children that are connections before their handshake is done */
     struct index_queue half_open_lists[HALF_OPEN_LISTS]; /* by SYN,ACKs sent */
     uint32_t reply_head, reply_count;
     uint32_t wildcard_ports;   /* listeners on every port */
