@@ -16,11 +16,8 @@ struct benchmark {
 };
 
 static const struct benchmark benchmarks[] = {
-    {"bulk", bench_bulk},
-    {"conn", bench_conn},
-    {"lookup", bench_lookup},
-    {"memory", bench_memory},
-    {"flood", bench_flood},
+    {"bulk", bench_bulk},     {"conn", bench_conn},   {"lookup", bench_lookup},
+    {"memory", bench_memory}, {"flood", bench_flood},
 };
 
 #define BENCHMARKS (sizeof benchmarks / sizeof benchmarks[0])
@@ -78,7 +75,8 @@ static int run_all(const struct bench_settings *settings)
 int bench_main(int argc, char **argv)
 {
     static const struct option table[] = {
-        {"seconds", 's', OPTION_SECONDS, "SECONDS", "how long each measurement takes (default 2);\n"
+        {"seconds", 's', OPTION_SECONDS, "SECONDS",
+         "how long each measurement takes (default 2);\n"
          "flood: of simulated time (default 60)",
          offsetof(struct bench_settings, duration_ns), BENCH_SECOND / 100, 3600 * BENCH_SECOND},
         {"connections", 'n', OPTION_NUMBER, "N",

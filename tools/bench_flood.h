@@ -12,20 +12,20 @@
 
 #include "bench.h"
 
-#define FLOOD_BATCH    64u
-#define FLOOD_STEP_NS  UINT64_C(64000)
-#define FLOOD_DELAY_NS UINT64_C(5000000)  /* one way between clients and server */
+#define FLOOD_BATCH       64u
+#define FLOOD_STEP_NS     UINT64_C(64000)
+#define FLOOD_DELAY_NS    UINT64_C(5000000) /* one way between clients and server */
 #define FLOOD_PATIENCE_NS UINT64_C(30000000000)
-#define FLOOD_PULL     256u /* packets of the server at once */
-#define FLOOD_ROOM     1536u
-#define FLOOD_SMALL    256u /* room of an attack packet */
-#define FLOOD_DECILES  10u
-#define FLOOD_CLIENT   0x0a000001u /* 10.0.0.1 */
-#define FLOOD_SERVER   0x0a000002u
-#define FLOOD_BOTS     0xac100000u /* 172.16.0.0: attackers with connections, a /16 for each set */
-#define FLOOD_BOT_SETS 4u
-#define FLOOD_ANSWER   10000u /* bytes that a legitimate client asks for */
-#define FLOOD_STORMS   4u
+#define FLOOD_PULL        256u /* packets of the server at once */
+#define FLOOD_ROOM        1536u
+#define FLOOD_SMALL       256u /* room of an attack packet */
+#define FLOOD_DECILES     10u
+#define FLOOD_CLIENT      0x0a000001u /* 10.0.0.1 */
+#define FLOOD_SERVER      0x0a000002u
+#define FLOOD_BOTS        0xac100000u /* 172.16.0.0: attackers with connections, a /16 for each set */
+#define FLOOD_BOT_SETS    4u
+#define FLOOD_ANSWER      10000u /* bytes that a legitimate client asks for */
+#define FLOOD_STORMS      4u
 
 /* ---- packets (bench_flood_wire.c) ---- */
 
@@ -66,12 +66,12 @@ struct flood_tally {
     uint64_t streams, streams_lost;
     uint64_t cut, fragmented_begun, fragmented_completed;
     uint64_t setups;
-    uint32_t *setup; /* histogram, a bin a step */
+    uint32_t *setup;               /* histogram, a bin a step */
     uint64_t half_open_bytes_high; /* with connections that SYNs with text got at once */
     uint32_t half_open_high, connections_high, time_wait_high;
-    uint32_t syn_acks_most;         /* for one SYN cache entry */
-    uint32_t challenges_most;       /* in a second to one connection of a client */
-    uint32_t storm_most;            /* segments of both ends in a second */
+    uint32_t syn_acks_most;   /* for one SYN cache entry */
+    uint32_t challenges_most; /* in a second to one connection of a client */
+    uint32_t storm_most;      /* segments of both ends in a second */
     uint64_t pipe_lost;
 };
 
@@ -137,8 +137,8 @@ struct flood {
     struct flood_fragment fragment;
     struct flood_bots *bots[FLOOD_BOT_SETS];
     struct flood_storm storms[FLOOD_STORMS];
-    uint8_t *answer; /* what the server answers, once around and over */
-    struct flood_entry *entries; /* SYN,ACKs a tuple, by its hash */
+    uint8_t *answer;                     /* what the server answers, once around and over */
+    struct flood_entry *entries;         /* SYN,ACKs a tuple, by its hash */
     struct flood_challenges *challenges; /* by the port of the client */
     struct flood_tally tally;
     struct estab_packet in[FLOOD_BATCH];
@@ -235,7 +235,7 @@ struct flood_bots_plan {
     uint32_t count;            /* connections that they want to have */
     uint32_t opens_per_second; /* SYNs; 0 = as many as may be */
     bool small_mss;
-    uint16_t wnd;              /* in the ACK of the handshake */
+    uint16_t wnd; /* in the ACK of the handshake */
     const char *(*request)(uint32_t index);
     /* A packet of an established connection; 0 = none now. */
     uint32_t (*act)(struct flood *flood, struct flood_bots *bots, uint32_t index, uint8_t *to);

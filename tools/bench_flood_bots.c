@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_PORT 1024u
-#define PORTS      64000u
+#define FIRST_PORT  1024u
+#define PORTS       64000u
 #define PATIENCE_MS 1000u /* for an answer, then the bot tries again from another port */
-#define MAX_BOTS   65536u
-#define MAX_VISITS 64u
+#define MAX_BOTS    65536u
+#define MAX_VISITS  64u
 
 enum bot_state { FREE, SYN_SENT, OWES_ACK, OPEN, OWES_FIN };
 
@@ -26,7 +26,7 @@ struct queue {
 
 struct flood_bots {
     struct flood_bots_plan plan;
-    struct queue idle; /* without a connection */
+    struct queue idle;  /* without a connection */
     struct queue owing; /* a packet at once */
     uint32_t turn;
     uint64_t next_open_ns;

@@ -82,7 +82,8 @@ static int connect_client(struct flood *flood, struct flood_client *client, uint
         error = estab_set(flood->client, flood->now, client->conn, ESTAB_OPTION_USER, user);
     }
     if (error == 0 && client->role == STREAM) {
-        error = estab_set(flood->client, flood->now, client->conn, ESTAB_OPTION_RECEIVE_BUFFER, STREAM_BUFFER);
+        error =
+            estab_set(flood->client, flood->now, client->conn, ESTAB_OPTION_RECEIVE_BUFFER, STREAM_BUFFER);
     }
     return error != 0 ? error : estab_connect(flood->client, flood->now, client->conn, &server);
 }

@@ -9,8 +9,9 @@
 
 enum set { OOO, SACK, SOCKSTRESS, TIMEWAIT };
 
-#define OOO_BOTS        200u
+#define OOO_BOTS        512u
 #define OOO_SPAN        262144u /* as large as the window may become */
+#define OOO_STRIDE      4096u   /* a block */
 #define SACK_BOTS       64u
 #define SACK_BLOCKS     4u
 #define SOCKSTRESS_BOTS 50000u
@@ -23,7 +24,7 @@ static const char *no_request(uint32_t index)
     return "";
 }
 
-/* ---- ooo: a byte, a gap of one, a byte ... (V-38) ---- */
+/* ---- ooo: a byte, a gap of one, a byte ...; or a byte in each block (V-38) ---- */
 
 static uint32_t ooo_act(struct flood *flood, struct flood_bots *bots, uint32_t index, uint8_t *to)
 {
@@ -31,10 +32,11 @@ static uint32_t ooo_act(struct flood *flood, struct flood_bots *bots, uint32_t i
     struct flood_bot *bot = flood_bot(bots, index);
     struct flood_segment segment = flood_bot_segment(bots, index, FLOOD_ACK);
     (void)flood;
-    segment.seq += 1 + 2 * bot->count;
+    uint32_t stride = index % 2 == 0 ? 2 : OOO_STRIDE;
+    segment.seq += 1 + stride * bot->count;
     segment.text = &byte;
     segment.text_length = 1;
-    bot->count = (bot->count + 1) % (OOO_SPAN / 2);
+    bot->count = (bot->count + 1) % (OOO_SPAN / stride);
     return flood_write(&segment, to);
 }
 
@@ -55,8 +57,8 @@ static uint32_t ooo_fill(struct flood *flood, uint8_t *to)
 }
 
 const struct flood_kind flood_ooo = {
-    "ooo", "200 attackers send every second byte of the window, a segment a byte, over and over", ooo_begin,
-    ooo_fill};
+    "ooo", "512 attackers: half send every second byte of the window, half one in 4096, over and over",
+    ooo_begin, ooo_fill};
 
 /* ---- sack: tiny MSS, every other segment reported, and lies (V-39) ---- */
 
@@ -121,25 +123,32 @@ const struct flood_kind flood_sack = {
     "sack", "64 attackers with an MSS of 1 to 88 ask for 2 GB and report every other segment, or lie",
     sack_begin, sack_fill};
 
-/* ---- sockstress: connections that cost their holder nothing (V-36, V-46) ---- */
+/* ---- sockstress: connections that cost their holder nothing (V-36, V-37, V-46, V-49) ---- */
 
-enum holder { SHUT_WINDOW, SHUT_WINDOW_TOO, SILENT, NEVER_CLOSES, HOLDERS };
+/*
+ * Four of eight shut the window before the answer comes; the others never ask, take the answer and never
+ * close, never acknowledge it, or acknowledge a byte of it a second.
+ */
+enum holder { NEVER_ASKS = 4, NEVER_CLOSES, NEVER_ACKNOWLEDGES, DRIBBLES, HOLDERS };
 
 static const char *held_request(uint32_t index)
 {
-    return index % HOLDERS == SILENT ? "" : index % HOLDERS == NEVER_CLOSES ? "1\n" : "10000\n";
+    return index % HOLDERS == NEVER_ASKS ? "" : index % HOLDERS == NEVER_CLOSES ? "1\n" : "10000\n";
 }
 
-/* All say that they are alive; who does not close acknowledges what it has got. */
+/* All say that they are alive. */
 static uint32_t held_act(struct flood *flood, struct flood_bots *bots, uint32_t index, uint8_t *to)
 {
     struct flood_bot *bot = flood_bot(bots, index);
-    (void)flood;
+    uint32_t second = (uint32_t)((flood->now - flood->start) / BENCH_SECOND);
     if (index % HOLDERS == NEVER_CLOSES) {
         bot->ack = bot->high;
+    } else if (index % HOLDERS == DRIBBLES && bot->count != second && bot->ack != bot->high) {
+        bot->ack++;
+        bot->count = second;
     }
     struct flood_segment segment = flood_bot_segment(bots, index, FLOOD_ACK);
-    segment.wnd = index % HOLDERS >= SILENT ? 65535 : 0;
+    segment.wnd = index % HOLDERS < NEVER_ASKS ? 0 : 65535;
     return flood_write(&segment, to);
 }
 
@@ -160,9 +169,8 @@ static uint32_t sockstress_fill(struct flood *flood, uint8_t *to)
 }
 
 const struct flood_kind flood_sockstress = {
-    "sockstress",
-    "50,000 attackers: half ask and shut their window, a quarter never ask, a quarter never close", sockstress_begin,
-    sockstress_fill};
+    "sockstress", "50,000 attackers ask and shut their window, or never ask, close or acknowledge",
+    sockstress_begin, sockstress_fill};
 
 /* ---- timewait: open, ask, close, as fast as may be (V-47) ---- */
 
@@ -185,5 +193,5 @@ static uint32_t timewait_fill(struct flood *flood, uint8_t *to)
 }
 
 const struct flood_kind flood_timewait = {
-    "timewait", "attackers open, ask for one byte and close after the server, three packets each", timewait_begin,
-    timewait_fill};
+    "timewait", "attackers open, ask for one byte and close after the server, three packets each",
+    timewait_begin, timewait_fill};

@@ -166,8 +166,8 @@ static const struct bound bounds[] = {
     {NULL, "storm_segments_per_second", 0, 4},
     {"syn", "setup_p99_ratio", 0, 3}, /* twice, and a round trip (V-34) */
     {"syn", "bytes_out_per_in", 0, 1.1},
-    {"syn", "packets_out_per_in", 0, 1.01}, /* what the SYN cache sends again is in it */
-    {"frag", "fragmented_success", 0.9, 1}, /* V-08 */
+    {"syn", "packets_out_per_in", 0, 1.01},     /* what the SYN cache sends again is in it */
+    {"frag", "fragmented_success", 0.9, 1},     /* V-08 */
     {"ack", "storm_segments_per_second", 1, 4}, /* there was one */
     {"rst", "challenge_acks_per_second_per_connection", 1, 2},
 };

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRY_BITS 20        /* tuples remembered, by hash */
+#define ENTRY_BITS 20 /* tuples remembered, by hash */
 #define PORTS      65536u
 #define STORM_NS   BENCH_SECOND /* of flood until the bytes are injected */
-#define TIMESTAMPS 12u       /* NOP, NOP, the option (RFC 7323 appendix A) */
+#define TIMESTAMPS 12u          /* NOP, NOP, the option (RFC 7323 appendix A) */
 
 struct flood_entry {
     uint64_t tuple;
@@ -118,7 +118,8 @@ void flood_watch_out(struct flood *flood, const struct estab_packet *packet)
     if (!flood_read(packet->data, packet->length, &segment)) {
         return;
     }
-    if (segment.flags == (FLOOD_SYN | FLOOD_ACK) && packet->reason != ESTAB_REASON_SYN_COOKIE) {
+    if (segment.flags == (FLOOD_SYN | FLOOD_ACK) && packet->reason != ESTAB_REASON_SYN_COOKIE &&
+        packet->conn == 0) { /* else it is a connection already */
         uint64_t key = (uint64_t)segment.destination << 16 | segment.destination_port;
         count_syn_ack(flood, key);
     }

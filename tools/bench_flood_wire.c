@@ -34,8 +34,7 @@ static void put_checksum(uint8_t *at, uint64_t sum)
     memcpy(at, &field, sizeof field);
 }
 
-void flood_write_ip(uint8_t *to, uint32_t length, uint16_t id, uint16_t fragment,
-                    const uint32_t addresses[2])
+void flood_write_ip(uint8_t *to, uint32_t length, uint16_t id, uint16_t fragment, const uint32_t addresses[2])
 {
     put16(to, 0x4500);
     put16(to + 2, length);

@@ -29,7 +29,8 @@ uint64_t flood_random(struct flood *flood)
 
 void *flood_allocate(size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) {
         tool_error("%zu bytes: %s", size, strerror(errno));
         return NULL;
@@ -287,12 +288,14 @@ static void look(struct flood *flood)
     estab_memory(flood->server, &memory);
     estab_status(flood->server, flood->listener, &listener);
     uint32_t connections = listener.half_open - memory.half_open; /* half-open, but no longer in the cache */
-    uint64_t half_open_bytes = memory.half_open * memory.per_half_open +
-                               connections * (memory.per_connection + memory.block_size);
+    uint64_t half_open_bytes =
+        memory.half_open * memory.per_half_open + connections * (memory.per_connection + memory.block_size);
     tally->half_open_bytes_high =
         half_open_bytes > tally->half_open_bytes_high ? half_open_bytes : tally->half_open_bytes_high;
-    tally->half_open_high = memory.half_open > tally->half_open_high ? memory.half_open : tally->half_open_high;
-    tally->time_wait_high = memory.time_wait > tally->time_wait_high ? memory.time_wait : tally->time_wait_high;
+    tally->half_open_high =
+        memory.half_open > tally->half_open_high ? memory.half_open : tally->half_open_high;
+    tally->time_wait_high =
+        memory.time_wait > tally->time_wait_high ? memory.time_wait : tally->time_wait_high;
     tally->connections_high =
         memory.connections > tally->connections_high ? memory.connections : tally->connections_high;
 }
