@@ -32,6 +32,8 @@ struct pool {
     uint32_t used;        /* handed out now */
     uint32_t used_high;   /* the most ever handed out at once */
     uint32_t failed;      /* calls that found none */
+    uint32_t in_order;    /* of `used`, as receive queues count: with text in order */
+    uint32_t ahead;       /* with text ahead of a gap, and their lists */
     uint32_t fail_after;  /* for tests, see above; 0 = never */
 };
 

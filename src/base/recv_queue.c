@@ -50,23 +50,36 @@ void recv_queue_init(struct recv_queue *queue, tcp_seq start)
     *queue = (struct recv_queue){.begin = start, .end = start};
 }
 
-static void give_list(struct pool *pool, struct block *block)
+/* Returns how many there were. */
+static uint32_t give_list(struct pool *pool, struct block *block)
 {
-    while (block != NULL) {
+    uint32_t count = 0;
+    for (; block != NULL; count++) {
         struct block *next = block->next;
         pool_give(pool, block);
         block = next;
     }
+    return count;
 }
 
 void recv_queue_free(struct recv_queue *queue, struct pool *pool)
 {
-    give_list(pool, queue->head);
-    give_list(pool, queue->ahead);
+    recv_queue_shed_ahead(queue, pool);
+    pool->in_order -= give_list(pool, queue->head);
     recv_queue_init(queue, queue->end);
 }
 
-/* A new block with the given base, linked in behind `before`, or first where that is NULL. */
+/* The pool tells blocks with text in order from those ahead: `count` of them have changed sides. */
+static void become_in_order(struct pool *pool, uint32_t count)
+{
+    pool->ahead -= count;
+    pool->in_order += count;
+}
+
+/*
+ * A new block with the given base, linked in behind `before`, or first where that is NULL. It counts as ahead
+ * until what is in order reaches it.
+ */
 static struct block *link_block(struct recv_queue *queue, struct pool *pool, struct block *before,
                                 tcp_seq base)
 {
@@ -79,6 +92,7 @@ static struct block *link_block(struct recv_queue *queue, struct pool *pool, str
     block->owner_word = pool_payload(pool);
     block->next = *link;
     *link = block;
+    pool->ahead++;
     return block;
 }
 
@@ -92,6 +106,7 @@ static struct block *tail_with_room(struct recv_queue *queue, struct pool *pool)
     tail = link_block(queue, pool, tail, queue->end);
     if (tail != NULL) {
         queue->tail = tail;
+        become_in_order(pool, 1);
     }
     return tail;
 }
@@ -158,8 +173,8 @@ static bool range_room(struct recv_queue *queue, struct pool *pool)
             return false;
         }
         struct recv_ahead *ahead = ahead_of(queue);
-        size_t room = pool_payload(pool) - sizeof(struct recv_ahead);
-        *ahead = (struct recv_ahead){.capacity = (uint32_t)(room / sizeof(struct recv_range))};
+        *ahead = (struct recv_ahead){.capacity = recv_ahead_capacity(pool_payload(pool))};
+        pool->ahead++;
     }
     return ahead_of(queue)->count < ahead_of(queue)->capacity;
 }
@@ -169,6 +184,7 @@ static void range_release(struct recv_queue *queue, struct pool *pool)
 {
     if (queue->ahead != NULL && ahead_of(queue)->count == 0) {
         pool_give(pool, queue->ahead);
+        pool->ahead--;
         queue->ahead = NULL;
     }
 }
@@ -198,36 +214,48 @@ static tcp_seq end_before(const struct recv_queue *queue, uint32_t index)
     return index > 0 ? ahead_of(queue)->range[index - 1].end : queue->end;
 }
 
-static void extend_before(struct recv_queue *queue, uint32_t index, tcp_seq end, struct block *last)
+/* Blocks with text in order that end in `last`, beyond those that end in the tail. */
+static uint32_t blocks_gained(const struct recv_queue *queue, const struct block *last)
+{
+    tcp_seq from = queue->tail != NULL ? queue->tail->base : queue->head->base;
+    uint32_t cells = seq_diff(last->base, from) / last->owner_word;
+    return queue->tail != NULL ? cells : cells + 1;
+}
+
+/* What stands before range `index`, and what is in order where it is the first, now ends as `run` does. */
+static void extend_before(struct recv_queue *queue, struct pool *pool, uint32_t index,
+                          const struct recv_range *run)
 {
     if (index == 0) {
-        queue->end = end;
-        queue->tail = last;
+        become_in_order(pool, blocks_gained(queue, run->last));
+        queue->end = run->end;
+        queue->tail = run->last;
         return;
     }
     struct recv_range *range = &ahead_of(queue)->range[index - 1];
-    range->end = end;
-    range->last = last;
+    range->end = run->end;
+    range->last = run->last;
 }
 
 /*
- * Enters the bytes [from, end) that were stored in the gap before range `index`: they may touch what stands
- * before the gap, what stands behind it, both or neither.
+ * Enters a run of bytes that was stored in the gap before range `index`: it may touch what stands before the
+ * gap, what stands behind it, both or neither.
  */
-static void range_enter(struct recv_queue *queue, uint32_t index, const struct piece *piece, tcp_seq end)
+static void range_enter(struct recv_queue *queue, struct pool *pool, uint32_t index,
+                        const struct recv_range *run)
 {
     struct recv_ahead *ahead = ahead_of(queue);
-    bool touches_before = seq_eq(piece->from, end_before(queue, index));
-    bool touches_behind = index < ahead_count(queue) && seq_eq(end, ahead->range[index].begin);
+    bool touches_before = seq_eq(run->begin, end_before(queue, index));
+    bool touches_behind = index < ahead_count(queue) && seq_eq(run->end, ahead->range[index].begin);
     if (touches_before && touches_behind) {
-        extend_before(queue, index, ahead->range[index].end, ahead->range[index].last);
+        extend_before(queue, pool, index, &ahead->range[index]);
         range_remove(queue, index);
     } else if (touches_before) {
-        extend_before(queue, index, end, piece->last);
+        extend_before(queue, pool, index, run);
     } else if (touches_behind) {
-        ahead->range[index].begin = piece->from;
+        ahead->range[index].begin = run->begin;
     } else {
-        range_add(queue, index, (struct recv_range){piece->from, end, piece->last});
+        range_add(queue, index, *run);
     }
 }
 
@@ -294,7 +322,8 @@ static uint32_t store(struct recv_queue *queue, struct pool *pool, uint32_t inde
     struct block *before = index > 0 ? ahead_of(queue)->range[index - 1].last : queue->tail;
     uint32_t done = fill(queue, pool, before, piece);
     if (done > 0) {
-        range_enter(queue, index, piece, seq_add(piece->from, done));
+        const struct recv_range run = {piece->from, seq_add(piece->from, done), piece->last};
+        range_enter(queue, pool, index, &run);
     }
     range_release(queue, pool);
     return done;
@@ -430,6 +459,7 @@ static void give_head(struct recv_queue *queue, struct pool *pool)
     struct block *block = queue->head;
     queue->head = block->next;
     pool_give(pool, block);
+    pool->in_order--;
 }
 
 void recv_queue_consume(struct recv_queue *queue, struct pool *pool, uint32_t length)
@@ -450,6 +480,9 @@ void recv_queue_consume(struct recv_queue *queue, struct pool *pool, uint32_t le
     const struct recv_ahead *ahead = ahead_of(queue);
     if (ahead == NULL || seq_diff(ahead->range[0].begin, queue->tail->base) >= queue->tail->owner_word) {
         give_head(queue, pool);
+    } else {
+        pool->in_order--;
+        pool->ahead++;
     }
     queue->tail = NULL;
 }
@@ -458,9 +491,9 @@ uint32_t recv_queue_shed_ahead(struct recv_queue *queue, struct pool *pool)
 {
     uint32_t lost = recv_queue_ahead_bytes(queue);
     struct block **link = queue->tail != NULL ? &queue->tail->next : &queue->head;
-    give_list(pool, *link);
+    pool->ahead -= give_list(pool, *link);
     *link = NULL;
-    give_list(pool, queue->ahead);
+    pool->ahead -= give_list(pool, queue->ahead);
     queue->ahead = NULL;
     return lost;
 }
@@ -526,64 +559,4 @@ uint32_t recv_queue_ahead_bytes(const struct recv_queue *queue)
         sum += seq_diff(ahead->range[i].end, ahead->range[i].begin);
     }
     return sum;
-}
-
-static bool blocks_check(const struct recv_queue *queue, uint32_t payload)
-{
-    for (const struct block *block = queue->head; block != NULL; block = block->next) {
-        uint32_t step = block->next != NULL ? seq_diff(block->next->base, block->base) : payload;
-        if (block->owner_word != payload || step == 0 || step > UINT32_C(1) << 31 || step % payload != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool table_check(const struct recv_queue *queue, uint32_t payload)
-{
-    const struct recv_ahead *ahead = ahead_of(queue);
-    return ahead == NULL || (ahead->count > 0 && ahead->count <= ahead->capacity && ahead->recent_count > 0 &&
-                             ahead->recent_count <= RECV_QUEUE_RECENT &&
-                             ahead->capacity == (payload - sizeof(*ahead)) / sizeof(ahead->range[0]));
-}
-
-/*
- * Whether the bytes of a run stand in adjoining blocks up to run->last, the first of which is *block (where
- * the run before it ended) or the one after. Leaves *block at the last.
- */
-static bool run_check(const struct recv_queue *queue, const struct recv_range *run,
-                      const struct block **block)
-{
-    tcp_seq at = run->begin;
-    while (!seq_eq(at, run->end)) {
-        if (*block == NULL || seq_diff(at, (*block)->base) >= (*block)->owner_word) {
-            *block = *block != NULL ? (*block)->next : queue->head;
-        }
-        if (*block == NULL || seq_diff(at, (*block)->base) >= (*block)->owner_word) {
-            return false;
-        }
-        uint32_t rest = (*block)->owner_word - seq_diff(at, (*block)->base);
-        at = seq_add(at, smaller(seq_diff(run->end, at), rest));
-    }
-    return *block == run->last;
-}
-
-bool recv_queue_check(const struct recv_queue *queue, const struct pool *pool)
-{
-    const struct block *block = NULL;
-    const struct recv_range in_order = {queue->begin, queue->end, queue->tail};
-    uint32_t payload = pool_payload(pool);
-    if (!blocks_check(queue, payload) || !table_check(queue, payload) ||
-        !run_check(queue, &in_order, &block)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < ahead_count(queue); i++) {
-        const struct recv_range *range = &ahead_of(queue)->range[i];
-        if (seq_leq(range->begin, end_before(queue, i)) || seq_leq(range->end, range->begin) ||
-            !run_check(queue, range, &block)) {
-            return false;
-        }
-    }
-    /* No block stands behind the last byte, none at all where there is no byte. */
-    return block != NULL ? block->next == NULL : queue->head == NULL;
 }

@@ -22,6 +22,8 @@
 
 /* How many recent ranges are remembered in the order of arrival, for SACK blocks (RFC 2018 section 4). */
 #define RECV_QUEUE_RECENT 4
+/* The most ranges ahead of gaps: what a segment may have to move aside is bounded (V-38). */
+#define RECV_QUEUE_RANGES 256
 
 struct recv_range {
     tcp_seq begin;
@@ -37,6 +39,12 @@ struct recv_ahead {
     tcp_seq recent[RECV_QUEUE_RECENT]; /* a position inside each range that grew last, newest first */
     struct recv_range range[];
 };
+
+static inline uint32_t recv_ahead_capacity(uint32_t payload)
+{
+    uint32_t room = (payload - (uint32_t)sizeof(struct recv_ahead)) / (uint32_t)sizeof(struct recv_range);
+    return room < RECV_QUEUE_RANGES ? room : RECV_QUEUE_RANGES;
+}
 
 struct recv_queue {
     struct block *head;  /* the first of all blocks; holds begin, when there is any byte in order */
@@ -106,5 +114,8 @@ uint32_t recv_queue_ahead_bytes(const struct recv_queue *queue);
 
 /* Every invariant of the queue; for tests and conn_check(). */
 bool recv_queue_check(const struct recv_queue *queue, const struct pool *pool);
+
+/* Blocks that hold text in order: pool->in_order is the sum of them over all queues. Walks them. */
+uint32_t recv_queue_blocks_in_order(const struct recv_queue *queue);
 
 #endif

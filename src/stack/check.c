@@ -9,6 +9,8 @@ struct tally {
     uint32_t connections;
     uint32_t in_table;
     uint32_t blocks;
+    uint32_t in_order; /* of them, with text received in order */
+    uint32_t ahead;    /* and ahead of gaps */
     uint32_t wildcards;
     uint32_t early; /* children that are connections before their handshake is done */
 };
@@ -111,8 +113,11 @@ static const char *check_conns(const struct estab_stack *stack, struct tally *ta
         tally->connections++;
         tally->early += conn->has_parent && !conn->in_queue;
         tally->in_table += conn->in_table;
-        tally->blocks += chain_length(conn->tcp.snd.head) + chain_length(conn->tcp.rcv.head) +
-                         (conn->tcp.rcv.ahead != NULL);
+        uint32_t received = chain_length(conn->tcp.rcv.head) + (conn->tcp.rcv.ahead != NULL);
+        uint32_t in_order = recv_queue_blocks_in_order(&conn->tcp.rcv);
+        tally->blocks += chain_length(conn->tcp.snd.head) + received;
+        tally->in_order += in_order;
+        tally->ahead += received - in_order;
     }
     return NULL;
 }
@@ -198,6 +203,9 @@ const char *estab_check(const estab_stack *stack)
     }
     if (tally.wildcards != stack->wildcard_ports) {
         return "listeners on every port are counted";
+    }
+    if (tally.in_order != stack->pool.in_order || tally.ahead != stack->pool.ahead) {
+        return "blocks in order and ahead are counted";
     }
     return tally.blocks + ip_blocks_used(stack->ip) == stack->pool.used ? NULL : "no block is lost";
 }
