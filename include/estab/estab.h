@@ -218,6 +218,11 @@ struct estab_config {
      */
     uint32_t max_half_open;
     uint32_t max_neighbours;      /* 0 = 64; at most 65534 */
+    /*
+     * connections that were closed and are not at their end yet; 0 = half of max_connections, at least 16.
+     * Beyond it the one that got on least recently is reset (counted)
+     */
+    uint32_t max_orphans;
     uint32_t trace_records;       /* records kept until they are pulled (estab/trace.h); 0 = none */
     uint32_t block_size;          /* bytes of a buffer block, a power of two from 256 to 65536; 0 = 4096 */
 
@@ -233,6 +238,12 @@ struct estab_config {
     uint64_t delayed_ack_ns;      /* 0 = 40 ms; below 500 ms (MUST-40); ESTAB_OFF = acknowledge at once */
     uint64_t syn_timeout_ns;      /* R2 of a SYN; 0 = 180 s (MUST-23) */
     uint64_t user_timeout_ns;     /* R2 of data; 0 = 900 s (SHLD-11: at least 100 s); ESTAB_INFINITE */
+    /*
+     * How long a connection must have waited for its peer, without an ACK for anything new nor the text that
+     * is missing, before it may be ended (-ESTAB_ENOBUFS) where the budget is used up; 0 = 10 s, at most 4 h;
+     * ESTAB_INFINITE = none ever is. What waits for nothing, an idle connection, is not ended
+     */
+    uint64_t stall_ns;
     /* how long a closed connection waits for the peer's FIN; 0 = 60 s; ESTAB_INFINITE */
     uint64_t fin_wait_2_ns;
     /* where a connection has keep-alive on (MUST-25: off by default): 0 = 2 h (MUST-28) */
@@ -736,6 +747,10 @@ ESTAB_API const char *estab_drop_name(unsigned drop);
     X(icmp_errors_delivered, "ICMP errors that met a connection")                                            \
     X(fragments_in, "IP fragments received")                                                                 \
     X(fragments_reassembled, "datagrams put together")                                                       \
+    X(shed_out_of_order, "times a connection's text ahead of gaps was given up for want of blocks")          \
+    X(shed_fragments, "datagrams begun and given up for want of room")                                       \
+    X(shed_connections, "connections without progress ended for want of room")                               \
+    X(orphans_dropped, "closed connections ended early: too many, or without progress and no room")          \
     X(neighbour_in, "ARP and neighbour discovery received")                                                  \
     X(neighbour_out, "ARP and neighbour discovery sent")                                                     \
     X(neighbour_failures, "neighbours that did not answer")                                                  \
@@ -762,7 +777,21 @@ struct estab_memory {
     size_t block_size;
     uint32_t blocks, blocks_used, blocks_used_high;
     uint64_t worst_case_connection; /* the most that one connection with the default buffers can hold */
+    uint32_t orphans, orphans_max; /* of the connections: closed by their users, not at their end yet */
+    /* What is held now, in bytes of blocks and records: */
+    size_t send_bytes;         /* written and not acknowledged */
+    size_t receive_bytes;      /* received in order, not read */
+    size_t out_of_order_bytes; /* received ahead of gaps, with the lists of it */
+    size_t reply_bytes;        /* echo replies that wait to be pulled */
+    size_t fragment_bytes;     /* datagrams of which fragments are missing, of fragment_bytes_max */
+    size_t fragment_bytes_max;
+    size_t time_wait_bytes;
+    size_t half_open_bytes;
+    size_t connection_bytes;   /* without what their buffers hold */
+    size_t used;               /* the tables (`fixed`: with every record above) and the blocks in use */
+    size_t used_high;          /* the most that has ever been: never over `budget` */
 };
+/* Walks nothing: it costs the same however many connections there are. */
 ESTAB_API void estab_memory(const estab_stack *stack, struct estab_memory *memory);
 
 /*

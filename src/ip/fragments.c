@@ -32,6 +32,7 @@ struct fragment_slot {
 
 struct fragments {
     uint64_t born;
+    uint64_t shed;   /* datagrams that gave way */
     uint32_t count;  /* slots */
     uint32_t active; /* of them in use */
     uint32_t slot_size;
@@ -177,13 +178,12 @@ static struct fragment_slot *slot_make_room(struct fragments *f, const struct ip
             oldest_own = oldest_own == NULL || slot->born < oldest_own->born ? slot : oldest_own;
         }
     }
-    if (oldest_own != NULL && own >= (f->count + 1) / 2) {
-        slot_free(f, oldest_own);
-        return oldest_own;
-    }
-    if (free_slot != NULL) {
+    bool has_share = oldest_own != NULL && own >= (f->count + 1) / 2;
+    if (free_slot != NULL && !has_share) {
         return free_slot;
     }
+    oldest = has_share ? oldest_own : oldest;
+    f->shed++;
     slot_free(f, oldest);
     return oldest;
 }
@@ -334,6 +334,15 @@ uint64_t fragments_next_deadline(const struct fragments *f)
         }
     }
     return next;
+}
+
+struct fragments_use fragments_use(const struct fragments *f)
+{
+    return (struct fragments_use){
+        .bytes = (size_t)f->active * f->slot_size,
+        .bytes_max = (size_t)f->count * f->slot_size,
+        .shed = f->shed,
+    };
 }
 
 const char *fragments_check(const struct fragments *f)

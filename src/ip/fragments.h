@@ -31,6 +31,13 @@ enum fragment_result {
 enum fragment_result fragments_input(struct fragments *fragments, uint64_t now, struct ip_datagram *datagram);
 void fragments_tick(struct fragments *fragments, uint64_t now);
 uint64_t fragments_next_deadline(const struct fragments *fragments);
+/* What is held now and at most, and how many datagrams were given up for others. */
+struct fragments_use {
+    size_t bytes;
+    size_t bytes_max;
+    uint64_t shed;
+};
+struct fragments_use fragments_use(const struct fragments *fragments);
 const char *fragments_check(const struct fragments *fragments);
 
 #endif

@@ -440,6 +440,11 @@ bool ip_reply_allowed(struct ip_host *ip, uint64_t now, const struct ip_addr *re
     return limiter_allows(&ip->limiters[kind], second, share_hash(ip, second, remote, kind));
 }
 
+struct fragments_use ip_fragments_use(const struct ip_host *ip)
+{
+    return ip->fragments != NULL ? fragments_use(ip->fragments) : (struct fragments_use){0};
+}
+
 /* ---- time and invariants ---- */
 
 void ip_tick(struct ip_host *ip, uint64_t now)

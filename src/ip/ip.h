@@ -14,6 +14,7 @@
 #include "base/pool.h"
 #include "base/siphash.h"
 #include "estab/estab.h"
+#include "ip/fragments.h"
 #include "wire/icmp.h"
 #include "wire/ip_header.h"
 
@@ -189,6 +190,9 @@ bool ip_pull_pending(const struct ip_host *ip);
 
 /* Blocks of the pool that waiting echo replies hold. */
 uint32_t ip_blocks_used(const struct ip_host *ip);
+
+/* Memory of datagrams that wait for their fragments: its own, no block of the pool. */
+struct fragments_use ip_fragments_use(const struct ip_host *ip);
 
 /* Neighbour and router solicitations, reassembly timeouts. */
 void ip_tick(struct ip_host *ip, uint64_t now);

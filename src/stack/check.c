@@ -122,6 +122,26 @@ static const char *check_conns(const struct estab_stack *stack, struct tally *ta
     return NULL;
 }
 
+/* Those whose handle was given up are the list of orphans. */
+static const char *check_orphans(const struct estab_stack *stack)
+{
+    uint32_t listed = 0;
+    uint32_t released = 0;
+    for (uint32_t i = stack->shed.orphans.head; i != NONE; i = stack->conns[i].orphan_next) {
+        const struct conn *conn = &stack->conns[i];
+        if (!conn->in_use || !conn->orphan || listed++ == stack->conn_fresh) {
+            return "an orphan is a connection";
+        }
+    }
+    for (uint32_t i = 0; i < stack->conn_fresh; i++) {
+        released += stack->conns[i].in_use && stack->conns[i].tcp.released;
+    }
+    if (released > stack->settings.max_orphans) {
+        return "orphans are no more than may be";
+    }
+    return listed == released && listed == stack->shed.orphan_count ? NULL : "orphans are counted";
+}
+
 static const char *check_time_waits(const struct estab_stack *stack)
 {
     uint32_t n = 0;
@@ -188,6 +208,9 @@ const char *estab_check(const estab_stack *stack)
     }
     if (wrong == NULL) {
         wrong = check_ports(stack);
+    }
+    if (wrong == NULL) {
+        wrong = check_orphans(stack);
     }
     if (wrong != NULL) {
         return wrong;

@@ -32,6 +32,7 @@ struct conn *conn_new(struct estab_stack *stack)
     uint32_t generation = 1;
     if (stack->conn_free == NONE && stack->conn_fresh == stack->settings.max_connections) {
         ready_drop_dead(stack);
+        shed_for_record(stack);
     }
     if (stack->conn_free != NONE) {
         conn = &stack->conns[stack->conn_free];
@@ -68,6 +69,7 @@ void conn_delete(struct estab_stack *stack, struct conn *conn)
     ESTAB_ASSERT(conn->in_use);
     conn_leave_table(stack, conn);
     port_unbind(stack, conn);
+    orphan_remove(stack, conn);
     conn_free_queues(&conn->tcp, &stack->pool);
     conn_set_timer(stack, conn, TIMERS_NEVER);
     conn->in_use = false;

@@ -159,6 +159,7 @@ estab_stack *estab_init(void *memory, size_t size, const struct estab_config *co
     plan.stack->budget = size;
     plan.stack->fixed = carver.used;
     pool_init(&plan.stack->pool, (uint8_t *)memory + carver.used, size - carver.used, settings.block_size);
+    shed_init(plan.stack);
     struct ip_config ip = ip_config_of(&settings, &plan.stack->counters);
     ip.key = derive(config->secret, 4);
     plan.stack->ip = ip_create(plan.ip, &ip, &plan.stack->pool);

@@ -311,6 +311,7 @@ static struct conn *meets_record(struct estab_stack *stack, const struct half_op
         return NULL;
     }
     packet->conn = conn_handle(stack, conn);
+    shed_for_segment(stack, conn, arrival->seg);
     struct tcp_context *ctx = conn_context(stack, conn, stack->tcp.now);
     struct tcp_verdict verdict = tcp_segment_arrives(&conn->tcp, ctx, arrival->seg);
     packet->reason = (uint8_t)verdict.drop;

@@ -118,6 +118,7 @@ static void conn_segment(struct estab_stack *stack, struct conn *conn, const str
     if (completes && !listener_may_establish(stack, &stack->conns[conn->partner], arrival)) {
         return;
     }
+    shed_for_segment(stack, conn, arrival->seg);
     struct tcp_context *ctx = conn_context(stack, conn, stack->tcp.now);
     struct tcp_verdict verdict = tcp_segment_arrives(&conn->tcp, ctx, arrival->seg);
     packet->reason = (uint8_t)verdict.drop;

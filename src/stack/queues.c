@@ -103,12 +103,16 @@ void queue_starved(struct estab_stack *stack, struct conn *conn)
     }
 }
 
-/* Blocks have come back: a few of those who found none may try again. */
-void wake_starved(struct estab_stack *stack)
+/*
+ * Blocks have come back: a few of those who found none may try again. A connection that has ended meanwhile
+ * gives its record back, blocks or not.
+ */
+bool wake_starved(struct estab_stack *stack)
 {
-    for (unsigned n = 0; n < 8 && stack->starved.head != NONE; n++) {
-        if (pool_available(&stack->pool) <= stack->pool.total / 8) {
-            return;
+    for (unsigned n = 0; n < 8; n++) {
+        if (stack->starved.head == NONE ||
+            (stack->conns[stack->starved.head].in_use && !blocks_recovered(stack))) {
+            return false;
         }
         struct conn *conn = pop(stack, &stack->starved);
         if (!conn->in_use) {
@@ -119,6 +123,7 @@ void wake_starved(struct estab_stack *stack)
             conn_settle(stack, conn);
         }
     }
+    return stack->starved.head != NONE;
 }
 
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child)

@@ -42,6 +42,9 @@ static void fill_times(struct settings *s, const struct estab_config *config)
     s->limits.challenge_acks = number_or(config->challenge_acks, 2);
     s->limits.mtu_probing = config->mtu_probing;
     s->user_timeout_ns = time_or(config->user_timeout_ns, 900 * SECOND);
+    /* At least that long, by a clock that has just changed at both ends. */
+    uint64_t stall_ns = time_or(config->stall_ns, 10 * SECOND);
+    s->stall = stall_ns >= ESTAB_INFINITE ? UINT32_MAX : (uint32_t)(stall_ns / CONN_PROGRESS_NS) + 1;
     s->keep_idle_ns = time_or(config->keep_idle_ns, 7200 * SECOND);
     s->keep_interval_ns = time_or(config->keep_interval_ns, 75 * SECOND);
 }
@@ -62,6 +65,7 @@ static void fill_sizes(struct settings *s, const struct estab_config *config, si
     uint32_t share = clamp(memory / 32 / (sizeof(struct half_open) + 12), 8, 8192);
     s->max_half_open = number_or(config->max_half_open, share);
     s->max_neighbours = number_or(config->max_neighbours, 64);
+    s->max_orphans = number_or(config->max_orphans, clamp(s->max_connections / 2, 16, UINT32_MAX));
     s->trace_records = config->trace_records;
     /* Room for what one batch of packets may provoke. */
     s->max_replies = clamp(s->max_connections / 128, clamp(s->max_connections, 8, 64), 1024);
@@ -116,6 +120,9 @@ static const char *wrong_field(const struct settings *s, const struct estab_conf
     }
     if (s->msl_ns > longest || s->limits.rtt.initial_rto_ns > longest) {
         return s->msl_ns > longest ? "msl_ns" : "initial_rto_ns";
+    }
+    if (config->stall_ns > 4 * 3600 * SECOND && config->stall_ns != ESTAB_INFINITE) {
+        return "stall_ns";
     }
     if (config->keep_count == 1 || config->keep_count > 255) {
         return "keep_count"; /* MUST-29 */

@@ -112,6 +112,9 @@ static inline void settle_news(struct estab_stack *stack, struct conn *conn)
 __attribute__((noinline)) static void settle_other(struct estab_stack *stack, struct conn *conn)
 {
     const struct tcp_conn *c = &conn->tcp;
+    if (conn->orphan) {
+        orphan_moved(stack, conn);
+    }
     if (conn->has_parent && !conn->in_queue && state_is_synchronized(c->state)) {
         child_established(stack, conn);
     }
@@ -190,5 +193,7 @@ void conn_release(struct estab_stack *stack, struct conn *conn)
         return;
     }
     tcp_timers_on_fin_wait_2(c, &stack->tcp);
+    orphan_add(stack, conn);
     conn_settle(stack, conn);
+    orphans_cap(stack);
 }

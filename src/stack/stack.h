@@ -45,7 +45,13 @@ struct conn {
     struct tcp_conn tcp;
     struct ip_addr local;
     struct ip_addr remote;
-    uint64_t user;
+    union {
+        uint64_t user;
+        struct { /* where its user has given up the handle */
+            uint32_t orphan_previous;
+            uint32_t orphan_next;
+        };
+    };
     union {
         struct { /* a connection's */
             struct ip_path path;
@@ -88,6 +94,7 @@ struct conn {
     bool has_parent : 1;   /* not accepted yet: the stack's own */
     bool has_record : 1;
     bool spent : 1;        /* its one connection is over, or never came about */
+    bool orphan : 1;       /* in the list of them */
 };
 
 struct time_wait {
@@ -125,6 +132,20 @@ struct half_open {
     uint16_t remote_port;
 };
 
+/*
+ * Where shedding has got to: a hand goes over the records of connections, some each time. After a round that
+ * found nothing it rests until again_ns. Both where [0] a record, [1] blocks are looked for.
+ */
+struct shed {
+    uint64_t again_ns[2];
+    uint32_t passed[2];      /* records since something was found */
+    uint32_t hand;
+    uint32_t records_wanted; /* that many connections found no record lately */
+    uint32_t reserve;        /* blocks that any segment can be sure to fit into */
+    struct index_queue orphans; /* what got on least recently first, doubly linked */
+    uint32_t orphan_count;
+};
+
 struct reply {
     struct ip_addr source;
     struct ip_addr destination;
@@ -148,6 +169,8 @@ struct settings {
     uint32_t receive_buffer, send_buffer;
     uint32_t max_connections, max_time_wait, max_half_open, max_neighbours;
     uint32_t trace_records, block_size, max_replies, bound_heads;
+    uint32_t max_orphans;
+    uint32_t stall;            /* in steps of conn_progress_clock(): more means stalled */
     uint32_t fragment_bytes;
     uint32_t replies_per_second, reply_places;
     uint16_t port_low, port_high;
@@ -180,6 +203,7 @@ struct estab_stack {
     uint32_t half_open_free, half_open_fresh, half_open_count;
     uint32_t early_count; /* children that are connections before their handshake is done */
     struct index_queue half_open_lists[HALF_OPEN_LISTS]; /* by SYN,ACKs sent */
+    struct shed shed;
     uint32_t reply_head, reply_count;
     uint32_t wildcard_ports;   /* listeners on every port */
     uint32_t burst;            /* packets in a row for the connection at the head of the output queue */
@@ -271,7 +295,12 @@ void queue_ready(struct estab_stack *stack, struct conn *conn);
  */
 void ready_drop_dead(struct estab_stack *stack);
 void queue_starved(struct estab_stack *stack, struct conn *conn);
-void wake_starved(struct estab_stack *stack);
+bool wake_starved(struct estab_stack *stack); /* true: more may be woken */
+/* Enough are free again for those who wait for some. */
+static inline bool blocks_recovered(const struct estab_stack *stack)
+{
+    return pool_available(&stack->pool) > stack->pool.total / 8;
+}
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child);
 struct conn *waiting_pop(struct estab_stack *stack, struct conn *listener);
 /* It has ended while it waited. */
@@ -358,6 +387,28 @@ int group_join(const struct estab_stack *stack, struct conn *listener);
 void group_leave(struct estab_stack *stack, struct conn *listener);
 /* Whose a flow is, where `first` is the first of several. */
 struct conn *group_pick(const struct estab_stack *stack, struct conn *first, const struct flow_key *key);
+
+/* ---- shed.c: what is given up when the budget is used up ---- */
+void shed_init(struct estab_stack *stack);
+/* Room for a segment's text in order, where blocks are few. Ends connections, but not `conn`. */
+void shed_for_text(struct estab_stack *stack, const struct conn *conn, const struct tcp_segment *seg);
+static inline void shed_for_segment(struct estab_stack *stack, const struct conn *conn,
+                                    const struct tcp_segment *seg)
+{
+    if (__builtin_expect(pool_available(&stack->pool) < stack->shed.reserve, 0)) {
+        shed_for_text(stack, conn, seg);
+    }
+}
+/* No record is left for a connection: an orphan's may be had now, others later. */
+void shed_for_record(struct estab_stack *stack);
+bool shed_tick(struct estab_stack *stack); /* true: there is more to do */
+uint64_t shed_deadline(const struct estab_stack *stack);
+/* Its user has given up the handle; it got on; it is over. */
+void orphan_add(struct estab_stack *stack, struct conn *conn);
+void orphan_moved(struct estab_stack *stack, struct conn *conn);
+void orphan_remove(struct estab_stack *stack, struct conn *conn);
+/* The orphans that are more than may be. */
+void orphans_cap(struct estab_stack *stack);
 
 /* ---- listeners.c ---- */
 /* A segment for a connection in LISTEN: a listener, or a passive OPEN. */

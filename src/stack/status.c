@@ -30,7 +30,7 @@ static void conn_status(const struct estab_stack *stack, const struct conn *conn
     memset(status, 0, sizeof *status);
     tcp_status(&conn->tcp, &stack->tcp, status);
     status->conn = conn_handle(stack, conn);
-    status->user = conn->user;
+    status->user = conn->orphan ? 0 : conn->user;
     status->local = addr_of(&conn->local, conn->local_port, conn->scope);
     status->remote = addr_of(&conn->remote, conn->listening ? 0 : conn->remote_port, conn->scope);
     if (conn->listening) {
@@ -128,6 +128,7 @@ bool estab_iterate(const estab_stack *stack, uint64_t *cursor, struct estab_stat
 void estab_counters(const estab_stack *stack, struct estab_counters *counters)
 {
     *counters = stack->counters;
+    counters->shed_fragments = ip_fragments_use(stack->ip).shed;
 }
 
 /*
@@ -137,6 +138,28 @@ void estab_counters(const estab_stack *stack, struct estab_counters *counters)
 static size_t share_of_table(void)
 {
     return sizeof(struct table_entry) * 3 / 2;
+}
+
+/* By what the budget is used now. A block that no receive queue and no reply holds is a sender's. */
+static void memory_held(const struct estab_stack *stack, struct estab_memory *memory)
+{
+    const struct pool *pool = &stack->pool;
+    struct fragments_use fragments = ip_fragments_use(stack->ip);
+    memory->orphans = stack->shed.orphan_count;
+    memory->orphans_max = stack->settings.max_orphans;
+    uint32_t replies = ip_blocks_used(stack->ip);
+    uint32_t send = pool->used - pool->in_order - pool->ahead - replies;
+    memory->send_bytes = (size_t)send * pool->block_size;
+    memory->reply_bytes = (size_t)replies * pool->block_size;
+    memory->receive_bytes = (size_t)pool->in_order * pool->block_size;
+    memory->out_of_order_bytes = (size_t)pool->ahead * pool->block_size;
+    memory->fragment_bytes = fragments.bytes;
+    memory->fragment_bytes_max = fragments.bytes_max;
+    memory->time_wait_bytes = memory->time_wait * memory->per_time_wait;
+    memory->half_open_bytes = memory->half_open * memory->per_half_open;
+    memory->connection_bytes = memory->connections * memory->per_connection;
+    memory->used = stack->fixed + (size_t)pool->used * pool->block_size;
+    memory->used_high = stack->fixed + (size_t)pool->used_high * pool->block_size;
 }
 
 void estab_memory(const estab_stack *stack, struct estab_memory *memory)
@@ -168,6 +191,7 @@ void estab_memory(const estab_stack *stack, struct estab_memory *memory)
     uint64_t receive = s->receive_buffer / payload + 3;
     uint64_t send = s->send_buffer / payload + 2;
     memory->worst_case_connection = memory->per_connection + (receive + send + 1) * s->block_size;
+    memory_held(stack, memory);
 }
 
 uint32_t estab_flow_hash(const uint8_t key[16], const struct estab_addr *a, const struct estab_addr *b)

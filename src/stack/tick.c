@@ -39,8 +39,9 @@ bool estab_tick(estab_stack *stack, uint64_t now)
         }
         conn_due(stack, top->id, now);
     }
-    wake_starved(stack);
-    bool more = time_waits_tick(stack, now, MAX_TIME_WAITS_A_CALL);
+    bool more = shed_tick(stack);
+    more = wake_starved(stack) || more;
+    more = time_waits_tick(stack, now, MAX_TIME_WAITS_A_CALL) || more;
     more = half_opens_tick(stack) || more;
     const struct timers_entry *top = timers_top(&stack->timers);
     return more || (top != NULL && top->deadline_ns <= now);
@@ -53,6 +54,8 @@ uint64_t estab_next_deadline(estab_stack *stack)
     next = time_wait < next ? time_wait : next;
     uint64_t half_open = half_opens_deadline(stack);
     next = half_open < next ? half_open : next;
+    uint64_t shed = shed_deadline(stack);
+    next = shed < next ? shed : next;
     const struct timers_entry *top;
     while ((top = timers_top(&stack->timers)) != NULL) {
         struct conn *conn = &stack->conns[top->id];

@@ -55,6 +55,7 @@ void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
 {
     rtt_ack(&c->rtt, seg->ack, ctx->now);
     c->snd_una = seg->ack;
+    conn_note_progress(c, ctx->now);
     c->rtt.backoff = 0;
     c->rtt.handshake_done = true;
     ack_take_window(c, seg);
@@ -82,6 +83,7 @@ static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tc
     uint32_t acked = seq_diff(seg->ack, c->snd_una);
     uint32_t flight = conn_flight(c);
     c->snd_una = seg->ack;
+    conn_note_progress(c, ctx->now);
     c->probing = false;
     tcp_seq upto = seq_min(seg->ack, c->snd.end);
     if (seq_gt(upto, c->snd.begin)) {

@@ -98,9 +98,7 @@ struct tcp_conn {
     bool mtu_search : 1;     /* segments are smaller than link and peer allow: larger ones are probed */
     bool mtu_untried : 1;    /* of mtu.high no probe has failed yet */
     uint8_t mtu_failures : 2; /* probes of one size lost so far */
-    uint8_t keep_count;
-    uint8_t challenges;      /* challenge ACKs in the second challenge_s (modulo 256) */
-    uint8_t challenge_s;
+    uint16_t progress;       /* conn_progress_clock() of the last step forward, see conn_note_progress() */
     tcp_seq rcv_nxt;
     tcp_seq rcv_adv;         /* right edge that was announced: never moves left (SHLD-14) */
     tcp_seq last_ack_sent;
@@ -214,6 +212,22 @@ static inline uint32_t conn_clock(uint64_t now)
     return (uint32_t)(now >> 20);
 }
 
+/*
+ * A coarser one, round after nine hours: what is compared with it is a matter of seconds, and an idle
+ * connection must stay small.
+ */
+#define CONN_PROGRESS_NS (UINT64_C(1) << 29)
+static inline uint16_t conn_progress_clock(uint64_t now)
+{
+    return (uint16_t)(now / CONN_PROGRESS_NS);
+}
+
+/* SND.UNA or RCV.NXT has moved, or what makes a connection wait for either has just begun. */
+static inline void conn_note_progress(struct tcp_conn *c, uint64_t now)
+{
+    c->progress = conn_progress_clock(now);
+}
+
 /* RCV.WND: what was announced and is not used up. */
 static inline uint32_t conn_rcv_wnd(const struct tcp_conn *c)
 {
@@ -233,6 +247,12 @@ static inline uint32_t conn_rcv_most_gain(const struct tcp_conn *c)
 static inline uint32_t conn_flight(const struct tcp_conn *c)
 {
     return seq_diff(c->snd_nxt, c->snd_una);
+}
+
+/* Something is under way that only the peer can bring to its end: an ACK, or what fills a gap. */
+static inline bool conn_waits_for_peer(const struct tcp_conn *c)
+{
+    return conn_flight(c) > 0 || recv_queue_has_ahead(&c->rcv);
 }
 
 /* Bytes of the send queue that were never sent. */

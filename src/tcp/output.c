@@ -313,6 +313,9 @@ static void sent_ack(struct tcp_conn *c, const struct tcp_plan *plan)
 
 static void sent_new(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_plan *plan, uint32_t space)
 {
+    if (!conn_waits_for_peer(c)) {
+        conn_note_progress(c, ctx->now); /* from now on it may stall */
+    }
     c->snd_nxt = seq_add(plan->seg.seq, space);
     c->bytes_sent += plan->seg.text_length;
     if (plan->reason == ESTAB_REASON_WINDOW_PROBE) {

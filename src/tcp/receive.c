@@ -59,6 +59,7 @@ static void receive_advance(struct tcp_conn *c, struct tcp_context *ctx, const s
     uint32_t added = seq_diff(c->rcv.end, c->rcv_nxt);
     c->bytes_received += added;
     c->rcv_nxt = c->rcv.end;
+    conn_note_progress(c, ctx->now);
     c->events |= ESTAB_READABLE;
     if (c->shut_read) {
         recv_queue_consume(&c->rcv, ctx->pool, recv_queue_readable(&c->rcv));
@@ -66,13 +67,24 @@ static void receive_advance(struct tcp_conn *c, struct tcp_context *ctx, const s
     owe_ack_for_text(c, ctx, seg);
 }
 
-/* What came ahead of a gap gives way to what is in order: the peer will send it again (RFC 2018 8). */
+/*
+ * The peer will send it again: it keeps what it has not seen acknowledged by number, whatever was reported
+ * (RFC 2018 8). The next ACK names none of it any more, the duplicate still to be reported neither.
+ */
+void receive_shed_ahead(struct tcp_conn *c, struct tcp_context *ctx)
+{
+    ctx->counters->shed_out_of_order++;
+    recv_queue_shed_ahead(&c->rcv, ctx->pool);
+    c->dsack = c->dsack && seq_leq(c->dsack_right, c->rcv_nxt);
+}
+
+/* What came ahead of a gap gives way to what is in order. */
 static enum recv_verdict insert(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
     enum recv_verdict verdict = recv_queue_insert(&c->rcv, ctx->pool, seg->seq, seg->text, seg->text_length);
     if (verdict == RECV_NO_MEMORY && seq_eq(seg->seq, c->rcv_nxt) && recv_queue_has_ahead(&c->rcv)) {
         ctx->counters->no_memory++;
-        recv_queue_shed_ahead(&c->rcv, ctx->pool);
+        receive_shed_ahead(c, ctx);
         verdict = recv_queue_insert(&c->rcv, ctx->pool, seg->seq, seg->text, seg->text_length);
     }
     return verdict;
@@ -97,6 +109,7 @@ enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const 
         return ESTAB_DROP_TEXT_AFTER_CLOSE; /* F-TXT-2: the peer has sent its FIN */
     }
     bool filled = recv_queue_has_ahead(&c->rcv) || c->rcv_fin_known;
+    bool waited = conn_waits_for_peer(c);
     note_held(c, seg);
     enum recv_verdict verdict = insert(c, ctx, seg);
     if (!seq_eq(c->rcv.end, c->rcv_nxt)) {
@@ -111,6 +124,9 @@ enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const 
     receive_owe_ack(c, ESTAB_REASON_ACK_DUPLICATE); /* F-SEQ-8, R5681-13 */
     if (verdict == RECV_AHEAD) {
         ctx->counters->out_of_order++;
+        if (!waited) {
+            conn_note_progress(c, ctx->now); /* from now on it may stall */
+        }
         return ESTAB_DROP_NONE;
     }
     if (verdict == RECV_DUPLICATE) {
@@ -150,6 +166,7 @@ void receive_fin(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_s
         return;
     }
     c->rcv_nxt = seq_add(c->rcv_nxt, 1);
+    conn_note_progress(c, ctx->now);
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
     recv_queue_shed_ahead(&c->rcv, ctx->pool);
     c->events |= ESTAB_PEER_CLOSED | ESTAB_READABLE;

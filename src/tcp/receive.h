@@ -9,6 +9,9 @@
 void receive_urgent(struct tcp_conn *c, const struct tcp_segment *seg);
 
 /* Seventh: text within the window. Returns why it was dropped, if it was. */
+/* Gives up what came ahead of gaps, for want of room. */
+void receive_shed_ahead(struct tcp_conn *c, struct tcp_context *ctx);
+
 enum estab_drop receive_text(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg);
 
 /* Eighth: a FIN whose bytes have all arrived. */

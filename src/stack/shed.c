@@ -1,0 +1,257 @@
+/*
+ * What is given up when the budget is used up (V-36, V-46; RFC 6429 4; RFC 2018 8): first text ahead of gaps,
+ * then orphans that do not get on, then the connections that have waited for their peers for longest, which
+ * learn it as -ESTAB_ENOBUFS and whose peers get a RST. Fragments, handshakes and TIME-WAIT records hold no
+ * block: they make room in their own tables, the oldest first.
+ *
+ * Nothing is walked: a hand goes over the records of connections, LOOK of them a call, and goes on where it
+ * was. What has waited for less than stall_ns is healthy and stays; so does what waits for nothing. Naptha's
+ * idle connections cannot be told from honest ones here, and cost no block: they are the application's to end,
+ * or keep-alive's. A call of the user's on one connection never ends another that somebody may hold.
+ */
+#include "stack/stack.h"
+#include "tcp/receive.h"
+
+#define LOOK     64u /* records that one call looks at */
+#define AGAIN_NS UINT64_C(100000000) /* after a round that found nothing: somebody may have stalled meanwhile */
+
+/* What one call looks for, and the best it has found. */
+struct look {
+    const struct conn *keep;
+    uint32_t blocks; /* that must be free; 0 = a record is wanted */
+    struct conn *longest;
+    uint32_t waited;
+};
+
+void shed_init(struct estab_stack *stack)
+{
+    stack->shed = (struct shed){
+        .orphans = {NONE, NONE},
+        .reserve = UINT16_MAX / pool_payload(&stack->pool) + 1,
+    };
+}
+
+/* ---- orphans: closed by their users, and still on their way to the end ---- */
+
+static void orphan_append(struct estab_stack *stack, struct conn *conn)
+{
+    struct index_queue *list = &stack->shed.orphans;
+    uint32_t index = conn_index(stack, conn);
+    conn->orphan_next = NONE;
+    conn->orphan_previous = list->tail;
+    if (list->tail == NONE) {
+        list->head = index;
+    } else {
+        stack->conns[list->tail].orphan_next = index;
+    }
+    list->tail = index;
+}
+
+static void orphan_unlink(struct estab_stack *stack, const struct conn *conn)
+{
+    struct index_queue *list = &stack->shed.orphans;
+    if (conn->orphan_previous == NONE) {
+        list->head = conn->orphan_next;
+    } else {
+        stack->conns[conn->orphan_previous].orphan_next = conn->orphan_next;
+    }
+    if (conn->orphan_next == NONE) {
+        list->tail = conn->orphan_previous;
+    } else {
+        stack->conns[conn->orphan_next].orphan_previous = conn->orphan_previous;
+    }
+}
+
+void orphan_add(struct estab_stack *stack, struct conn *conn)
+{
+    conn_note_progress(&conn->tcp, stack->tcp.now);
+    conn->orphan = true;
+    orphan_append(stack, conn);
+    stack->shed.orphan_count++;
+}
+
+/* The list stays in the order of their last steps. */
+void orphan_moved(struct estab_stack *stack, struct conn *conn)
+{
+    if (conn->tcp.progress == conn_progress_clock(stack->tcp.now) && conn->orphan_next != NONE) {
+        orphan_unlink(stack, conn);
+        orphan_append(stack, conn);
+    }
+}
+
+void orphan_remove(struct estab_stack *stack, struct conn *conn)
+{
+    if (conn->orphan) {
+        orphan_unlink(stack, conn);
+        conn->orphan = false;
+        stack->shed.orphan_count--;
+    }
+}
+
+/* ---- who may go ---- */
+
+/* Since when it has waited, in steps of its clock. */
+static uint32_t waited(const struct estab_stack *stack, const struct conn *conn)
+{
+    return (uint16_t)(conn_progress_clock(stack->tcp.now) - conn->tcp.progress);
+}
+
+static bool has_blocks(const struct tcp_conn *c)
+{
+    return c->snd.head != NULL || c->rcv.head != NULL || c->rcv.ahead != NULL;
+}
+
+/* An orphan waits for its peer in any case, to come to its end. */
+static bool may_go(const struct estab_stack *stack, const struct conn *conn, const struct look *look)
+{
+    const struct tcp_conn *c = &conn->tcp;
+    return conn != look->keep && state_is_synchronized(c->state) && c->state != ESTAB_TIME_WAIT &&
+           (conn->orphan || conn_waits_for_peer(c)) && (look->blocks == 0 || has_blocks(c)) &&
+           waited(stack, conn) > stack->settings.stall;
+}
+
+static bool enough(const struct estab_stack *stack, const struct look *look)
+{
+    return look->blocks > 0 && pool_available(&stack->pool) >= look->blocks;
+}
+
+static void end_connection(struct estab_stack *stack, struct conn *conn)
+{
+    uint64_t *counter =
+        conn->orphan ? &stack->counters.orphans_dropped : &stack->counters.shed_connections;
+    ++*counter;
+    stack->shed.records_wanted -= stack->shed.records_wanted > 0;
+    conn_context(stack, conn, stack->tcp.now);
+    conn_abort(stack, conn, -ESTAB_ENOBUFS);
+    conn_settle(stack, conn);
+}
+
+void orphans_cap(struct estab_stack *stack)
+{
+    if (stack->shed.orphan_count > stack->settings.max_orphans) {
+        end_connection(stack, &stack->conns[stack->shed.orphans.head]);
+    }
+}
+
+/* ---- looking ---- */
+
+/* Those that got on least recently stand first; behind one that is healthy are only such. */
+static bool shed_orphan(struct estab_stack *stack, const struct look *look)
+{
+    uint32_t index = stack->shed.orphans.head;
+    for (unsigned n = 0; n < LOOK && index != NONE; n++) {
+        struct conn *conn = &stack->conns[index];
+        if (may_go(stack, conn, look)) {
+            end_connection(stack, conn);
+            return true;
+        }
+        index = conn->orphan_next;
+    }
+    return false;
+}
+
+/* The hand goes on: text ahead of gaps is given up on the way, until it is enough. */
+static bool turn(struct estab_stack *stack, struct look *look)
+{
+    struct shed *shed = &stack->shed;
+    bool found = false;
+    for (unsigned n = 0; n < LOOK && n < stack->conn_fresh && !enough(stack, look); n++) {
+        shed->hand = shed->hand + 1 < stack->conn_fresh ? shed->hand + 1 : 0;
+        shed->passed[look->blocks > 0]++;
+        struct conn *conn = &stack->conns[shed->hand];
+        if (!conn->in_use || conn == look->keep) {
+            continue;
+        }
+        if (may_go(stack, conn, look) && !conn->orphan &&
+            (look->longest == NULL || waited(stack, conn) > look->waited)) {
+            look->longest = conn;
+            look->waited = waited(stack, conn);
+        }
+        if (look->blocks > 0 && recv_queue_has_ahead(&conn->tcp.rcv)) {
+            receive_shed_ahead(&conn->tcp, conn_context(stack, conn, stack->tcp.now));
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* One look, in the order that the head of this file states. */
+static void shed(struct estab_stack *stack, struct look *look)
+{
+    uint32_t *passed = &stack->shed.passed[look->blocks > 0];
+    bool found = turn(stack, look);
+    if (!enough(stack, look)) {
+        if (shed_orphan(stack, look)) {
+            found = true;
+        } else if (look->longest != NULL) {
+            end_connection(stack, look->longest);
+            found = true;
+        }
+    }
+    if (found) {
+        *passed = 0;
+    } else if (*passed >= stack->conn_fresh) {
+        *passed = 0;
+        stack->shed.again_ns[look->blocks > 0] = stack->tcp.now + AGAIN_NS;
+    }
+}
+
+void shed_for_text(struct estab_stack *stack, const struct conn *conn, const struct tcp_segment *seg)
+{
+    uint32_t length = seg->text_length;
+    tcp_seq next = conn->tcp.rcv_nxt;
+    struct look look = {.keep = conn, .blocks = length / pool_payload(&stack->pool) + 1};
+    bool in_order = seq_leq(seg->seq, next) && seq_gt(seq_add(seg->seq, length), next);
+    if (in_order && !enough(stack, &look) && stack->tcp.now >= stack->shed.again_ns[true]) {
+        shed(stack, &look);
+    }
+}
+
+void shed_for_record(struct estab_stack *stack)
+{
+    const struct look look = {.blocks = 0};
+    if (stack->conn_free == NONE && !shed_orphan(stack, &look) && stack->shed.records_wanted < LOOK) {
+        stack->shed.records_wanted++;
+    }
+}
+
+/* ---- what was not to be had at once ---- */
+
+static bool blocks_wanted(const struct estab_stack *stack)
+{
+    return stack->starved.head != NONE && !blocks_recovered(stack);
+}
+
+static bool record_wanted(const struct estab_stack *stack)
+{
+    bool none = stack->conn_free == NONE && stack->conn_fresh == stack->settings.max_connections;
+    return none && stack->shed.records_wanted > 0;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t shed_deadline(const struct estab_stack *stack)
+{
+    uint64_t blocks = blocks_wanted(stack) ? stack->shed.again_ns[true] : UINT64_MAX;
+    uint64_t record = record_wanted(stack) ? stack->shed.again_ns[false] : UINT64_MAX;
+    uint64_t next = earlier(blocks, record);
+    return next > stack->tcp.now ? next : stack->tcp.now;
+}
+
+bool shed_tick(struct estab_stack *stack)
+{
+    if (blocks_wanted(stack) && stack->tcp.now >= stack->shed.again_ns[true]) {
+        struct look look = {.blocks = stack->pool.total / 8 + 1};
+        shed(stack, &look);
+    }
+    if (!record_wanted(stack)) {
+        stack->shed.records_wanted = 0;
+    } else if (stack->tcp.now >= stack->shed.again_ns[false]) {
+        struct look look = {.blocks = 0};
+        shed(stack, &look);
+    }
+    return shed_deadline(stack) <= stack->tcp.now;
+}
