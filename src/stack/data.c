@@ -33,14 +33,34 @@ static struct conn *begin_send(struct estab_stack *stack, uint64_t now, estab_co
     return conn;
 }
 
+/*
+ * The last eighth of the blocks is not for senders whose peer takes no more anyway: who can send at once needs
+ * them, and what arrives in order (V-36). They wait until blocks come back, or the window opens.
+ */
+static bool may_have_blocks(const struct estab_stack *stack, const struct conn *conn)
+{
+    const struct tcp_conn *c = &conn->tcp;
+    return blocks_recovered(stack) || !c->established || send_queue_length(&c->snd) < c->snd_wnd;
+}
+
 /* A send that found no block waits until blocks come back, one that found no room for an ACK. */
 static void end_send(struct estab_stack *stack, struct conn *conn)
 {
-    if (conn->tcp.want_write && pool_available(&stack->pool) == 0 && conn_send_room(&conn->tcp) > 0) {
+    if (conn->tcp.want_write && !blocks_recovered(stack) && conn_send_room(&conn->tcp) > 0) {
         stack->counters.no_memory++;
         queue_starved(stack, conn);
     }
     conn_settle(stack, conn);
+}
+
+static ptrdiff_t send_slice(struct estab_stack *stack, struct conn *conn, const struct slice *slice,
+                            unsigned flags)
+{
+    if (slice->length > 0 && !may_have_blocks(stack, conn)) {
+        tcp_want_write(&conn->tcp, &stack->tcp);
+        return -ESTAB_EAGAIN;
+    }
+    return tcp_send(&conn->tcp, &stack->tcp, slice, flags);
 }
 
 ptrdiff_t estab_send(estab_stack *stack, uint64_t now, estab_conn handle, const void *data, size_t length,
@@ -52,7 +72,7 @@ ptrdiff_t estab_send(estab_stack *stack, uint64_t now, estab_conn handle, const 
         return error;
     }
     struct slice slice = {data, length};
-    ptrdiff_t sent = tcp_send(&conn->tcp, &stack->tcp, &slice, flags);
+    ptrdiff_t sent = send_slice(stack, conn, &slice, flags);
     end_send(stack, conn);
     return sent;
 }
@@ -68,7 +88,7 @@ ptrdiff_t estab_sendv(estab_stack *stack, uint64_t now, estab_conn handle, const
     ptrdiff_t total = 0;
     for (unsigned i = 0; i < count; i++) {
         struct slice slice = {slices[i].data, slices[i].length};
-        ptrdiff_t sent = tcp_send(&conn->tcp, &stack->tcp, &slice, 0);
+        ptrdiff_t sent = send_slice(stack, conn, &slice, 0);
         if (sent < 0) {
             total = total == 0 ? sent : total;
             break;
@@ -90,10 +110,11 @@ uint8_t *estab_send_reserve(estab_stack *stack, estab_conn handle, size_t *lengt
     }
     uint32_t contiguous = 0;
     uint32_t room = conn_send_room(&conn->tcp);
-    uint8_t *at = room > 0 ? send_queue_reserve(&conn->tcp.snd, &stack->pool, &contiguous) : NULL;
+    bool may = room > 0 && may_have_blocks(stack, conn);
+    uint8_t *at = may ? send_queue_reserve(&conn->tcp.snd, &stack->pool, &contiguous) : NULL;
     if (at == NULL) {
         *error = -ESTAB_EAGAIN;
-        conn->tcp.want_write = true;
+        tcp_want_write(&conn->tcp, &stack->tcp);
         end_send(stack, conn);
         return NULL;
     }

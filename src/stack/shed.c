@@ -12,8 +12,7 @@
 #include "stack/stack.h"
 #include "tcp/receive.h"
 
-#define LOOK     64u /* records that one call looks at */
-#define AGAIN_NS UINT64_C(100000000) /* after a round that found nothing: somebody may have stalled meanwhile */
+#define LOOK 64u /* records that one call looks at */
 
 /* What one call looks for, and the best it has found. */
 struct look {
@@ -192,7 +191,7 @@ static void shed(struct estab_stack *stack, struct look *look)
         *passed = 0;
     } else if (*passed >= stack->conn_fresh) {
         *passed = 0;
-        stack->shed.again_ns[look->blocks > 0] = stack->tcp.now + AGAIN_NS;
+        stack->shed.again_ns[look->blocks > 0] = stack->tcp.now + CONN_PROGRESS_NS; /* none stalls before */
     }
 }
 

@@ -77,6 +77,15 @@ void ack_establish(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp
     tcp_timers_on_window(c, ctx);
 }
 
+/* A send fell short: there is room now. */
+static void tell_writable(struct tcp_conn *c)
+{
+    if (c->want_write && conn_writable(c)) {
+        c->want_write = false;
+        c->events |= ESTAB_WRITABLE;
+    }
+}
+
 /* F-ACK-4 */
 static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
@@ -98,10 +107,7 @@ static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tc
     }
     recovery_on_ack(c, ctx, acked, flight);
     tcp_timers_on_ack_advanced(c, ctx);
-    if (c->want_write && conn_writable(c)) {
-        c->want_write = false;
-        c->events |= ESTAB_WRITABLE;
-    }
+    tell_writable(c);
 }
 
 /* RFC 5681 2: the five marks of a duplicate (R5681-14). */
@@ -121,6 +127,7 @@ static void take_newer_window(struct tcp_conn *c, struct tcp_context *ctx, const
     if (was_shut && c->snd_wnd > 0) {
         c->probing = false;
         recovery_on_window_open(c);
+        tell_writable(c); /* what was refused while it was shut */
     }
     tcp_timers_on_window(c, ctx);
 }

@@ -249,10 +249,10 @@ static inline uint32_t conn_flight(const struct tcp_conn *c)
     return seq_diff(c->snd_nxt, c->snd_una);
 }
 
-/* Something is under way that only the peer can bring to its end: an ACK, or what fills a gap. */
+/* Only the peer can bring it on: by an ACK, by what fills a gap, or by a window for what is to be sent. */
 static inline bool conn_waits_for_peer(const struct tcp_conn *c)
 {
-    return conn_flight(c) > 0 || recv_queue_has_ahead(&c->rcv);
+    return conn_flight(c) > 0 || recv_queue_has_ahead(&c->rcv) || (c->snd_wnd == 0 && c->want_write);
 }
 
 /* Bytes of the send queue that were never sent. */

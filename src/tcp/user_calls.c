@@ -43,6 +43,14 @@ static void restart_after_idle(struct tcp_conn *c, const struct tcp_context *ctx
     }
 }
 
+void tcp_want_write(struct tcp_conn *c, const struct tcp_context *ctx)
+{
+    if (!conn_waits_for_peer(c)) {
+        conn_note_progress(c, ctx->now); /* from now on it may stall */
+    }
+    c->want_write = true;
+}
+
 void tcp_sent_by_user(struct tcp_conn *c, const struct tcp_context *ctx, unsigned flags, bool short_of_room)
 {
     if (c->established) {
@@ -54,7 +62,7 @@ void tcp_sent_by_user(struct tcp_conn *c, const struct tcp_context *ctx, unsigne
         c->snd_up = c->snd.end;
     }
     if (short_of_room) {
-        c->want_write = true;
+        tcp_want_write(c, ctx);
     }
 }
 

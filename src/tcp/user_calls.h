@@ -13,6 +13,9 @@ int tcp_may_send(struct tcp_conn *c);
 /* Bytes were queued by `length` (maybe 0, where room was short of `wanted`): flags as in the API. */
 void tcp_sent_by_user(struct tcp_conn *c, const struct tcp_context *ctx, unsigned flags, bool short_of_room);
 
+/* A send fell short: the user is told when there is room. */
+void tcp_want_write(struct tcp_conn *c, const struct tcp_context *ctx);
+
 /* Copies into the send queue; returns the number of bytes or -ESTAB_EAGAIN. */
 ptrdiff_t tcp_send(struct tcp_conn *c, const struct tcp_context *ctx, const struct slice *slice,
                    unsigned flags);
