@@ -191,6 +191,9 @@ static void shed(struct estab_stack *stack, struct look *look)
         *passed = 0;
     } else if (*passed >= stack->conn_fresh) {
         *passed = 0;
+        if (look->blocks == 0) {
+            stack->shed.records_wanted = 0; /* in vain; whoever comes next asks anew */
+        }
         stack->shed.again_ns[look->blocks > 0] = stack->tcp.now + CONN_PROGRESS_NS; /* none stalls before */
     }
 }
@@ -209,7 +212,7 @@ void shed_for_text(struct estab_stack *stack, const struct conn *conn, const str
 void shed_for_record(struct estab_stack *stack)
 {
     const struct look look = {.blocks = 0};
-    if (stack->conn_free == NONE && !shed_orphan(stack, &look) && stack->shed.records_wanted < LOOK) {
+    if (stack->conn_count == stack->settings.max_connections && !shed_orphan(stack, &look) && stack->shed.records_wanted < LOOK) {
         stack->shed.records_wanted++;
     }
 }
@@ -223,8 +226,7 @@ static bool blocks_wanted(const struct estab_stack *stack)
 
 static bool record_wanted(const struct estab_stack *stack)
 {
-    bool none = stack->conn_free == NONE && stack->conn_fresh == stack->settings.max_connections;
-    return none && stack->shed.records_wanted > 0;
+    return stack->conn_count == stack->settings.max_connections && stack->shed.records_wanted > 0;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
