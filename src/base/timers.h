@@ -11,10 +11,12 @@
 
 #define TIMERS_NEVER UINT64_MAX
 
+/* Packed: each connection has one, and four bytes of it would be nothing. */
 struct timers_entry {
     uint64_t deadline_ns;
     uint32_t id;
-};
+} __attribute__((packed, aligned(4)));
+_Static_assert(sizeof(struct timers_entry) == 12, "no padding");
 
 struct timers {
     struct timers_entry *heap; /* capacity entries, the first `count` in use */

@@ -74,7 +74,7 @@ static const char *check_listener(const struct estab_stack *stack, const struct 
     }
     struct flow_key first = {listener->local, listener->remote, listener->local_port, 0};
     uint32_t id = flow_find(stack, &first, flow_hash(stack, &first));
-    return id != TABLE_NONE && listener->remote_port < stack->conns[id].listener.group
+    return id != TABLE_NONE && listener->remote_port < stack->conns[id].group
                ? NULL
                : "listeners that share a port are counted";
 }

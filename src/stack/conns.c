@@ -206,7 +206,7 @@ struct conn *listener_find(const struct estab_stack *stack, const struct flow_ke
             conn = listener_with(stack, &any, port);
         }
         if (conn != NULL || stack->wildcard_ports == 0) {
-            bool shared = conn != NULL && conn->listening && conn->listener.group > 1;
+            bool shared = conn != NULL && conn->listening && conn->group > 1;
             return shared ? group_pick(stack, conn, key) : conn;
         }
         port = 0;

@@ -180,7 +180,7 @@ int estab_listen(estab_stack *stack, uint64_t now, estab_conn handle, unsigned b
         return error;
     }
     conn->listening = true;
-    conn->listener = (struct listener){.waiting = {NONE, NONE}, .backlog = (uint16_t)backlog, .group = 1};
+    conn->listener = (struct listener){.waiting = {NONE, NONE}, .backlog = (uint16_t)backlog};
     conn_event(&conn->tcp, conn_context(stack, conn, now), EVENT_PASSIVE_OPEN);
     conn_enter_table(stack, conn);
     return 0;

@@ -19,14 +19,15 @@ int group_join(const struct estab_stack *stack, struct conn *listener)
     struct flow_key key = {listener->local, listener->remote, listener->local_port, 0};
     uint32_t id = flow_find(stack, &key, flow_hash(stack, &key));
     if (id == TABLE_NONE) {
+        listener->group = 1;
         return 0;
     }
     struct conn *first = &stack->conns[id];
     if (!first->listening || !first->reuse_port || !listener->reuse_port ||
-        first->listener.group == UINT16_MAX) {
+        first->group == UINT16_MAX) {
         return -ESTAB_EADDRINUSE;
     }
-    listener->remote_port = first->listener.group++;
+    listener->remote_port = first->group++;
     return 0;
 }
 
@@ -34,14 +35,14 @@ void group_leave(struct estab_stack *stack, struct conn *listener)
 {
     uint16_t number = listener->remote_port;
     struct conn *first = number == 0 ? listener : member(stack, listener, 0);
-    uint16_t count = --first->listener.group;
+    uint16_t count = --first->group;
     struct conn *last = number == count ? listener : member(stack, listener, count);
     conn_forget_flow(stack, listener);
     listener->remote_port = 0;
     if (last != listener) {
         conn_forget_flow(stack, last);
         last->remote_port = number;
-        last->listener.group = number == 0 ? count : 1;
+        last->group = number == 0 ? count : 0;
         conn_enter_table(stack, last);
     }
 }
@@ -49,5 +50,5 @@ void group_leave(struct estab_stack *stack, struct conn *listener)
 struct conn *group_pick(const struct estab_stack *stack, struct conn *first, const struct flow_key *key)
 {
     uint64_t hash = flow_hash(stack, key);
-    return member(stack, first, (uint16_t)(hash * first->listener.group >> 32));
+    return member(stack, first, (uint16_t)(hash * first->group >> 32));
 }

@@ -38,7 +38,6 @@ struct listener {
     uint32_t half_open;         /* children whose handshake is not done */
     uint16_t waiting_count;
     uint16_t backlog;
-    uint16_t group;             /* listeners that share the port, where this is the first of them */
 };
 
 struct conn {
@@ -72,6 +71,7 @@ struct conn {
     uint16_t local_port;
     uint16_t remote_port;  /* a listener's number among those that share its port */
     uint16_t mss_option;
+    uint16_t group;        /* listeners that share the port, where this is the first of them */
     uint16_t bound_port;   /* what it was bound to: a listener on every port has children on others */
     uint8_t scope;
     uint8_t hop_limit;     /* 0 = the stack's */

@@ -127,11 +127,15 @@ struct tcp_conn {
     tcp_seq rcv_fin;
     tcp_seq dsack_left;
     tcp_seq dsack_right;
+    uint32_t ts_recent_s;    /* second at which ts_recent was set: it is void after 24 days (RFC 7323 5.5) */
     struct tcp_rtt rtt;
     struct tcp_recovery recovery;
     struct tcp_scoreboard scoreboard;
     uint8_t retransmits;     /* of the front segment, in a row */
     uint8_t probes;          /* keep-alive or window probes unanswered */
+    uint8_t keep_count;
+    uint8_t challenges;      /* challenge ACKs in the second challenge_s (modulo 256) */
+    uint8_t challenge_s;
     uint16_t events;         /* enum estab_ready: news for the user */
     uint16_t adv_mss;        /* offered in our SYN */
     uint16_t peer_mss;       /* from the peer's SYN, or the default (MUST-15) */
@@ -140,7 +144,6 @@ struct tcp_conn {
     int8_t error;            /* negated enum estab_error that ended it */
     int8_t soft_error;
     struct tcp_mtu_probe mtu;
-    uint32_t ts_recent_s;    /* second at which ts_recent was set: it is void after 24 days (RFC 7323 5.5) */
     uint32_t rcv_limit;      /* bytes: the receive buffer */
     uint32_t snd_limit;
     uint32_t keep_idle_ms;

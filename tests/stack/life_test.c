@@ -30,6 +30,7 @@ static void random_options(struct rig_options *options, uint64_t *seed)
     options->iss = one_of(seed, isns, 5);
     options->untraced = rig_random(seed) % 8 == 0;
     options->config.challenge_acks = 2;
+    options->config.replies_per_second = 64; /* else how much they take depends on the memory */
     size_t blocks_more = rig_random(seed) % 4 == 0 ? 1 + rig_random(seed) % 12 : 60;
     size_t size = estab_memory_minimum(&options->config) + blocks_more * options->config.block_size;
     options->memory = (size + 63) & ~(size_t)63;
