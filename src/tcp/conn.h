@@ -43,7 +43,10 @@ enum tcp_recovery_phase {
 
 struct tcp_recovery {
     tcp_seq recover;     /* SND.NXT when the loss was found (RFC 6582 3.2) */
-    tcp_seq rexmit_nxt;  /* LOSS, MTU_PROBE, PROBED: the next byte to send again */
+    union {
+        tcp_seq rexmit_nxt; /* LOSS, MTU_PROBE, PROBED: the next byte to send again */
+        uint32_t unheard;   /* FAST: bytes of what was in flight that no duplicate has told of yet */
+    };
     uint8_t phase;
     bool front_due;      /* FAST: the segment at SND.UNA is due */
     bool partial_seen;   /* FAST: the first partial ACK has restarted the timer (RFC 6582 4, impatient) */

@@ -77,6 +77,7 @@ static void enter_fast_recovery(struct tcp_conn *c, struct tcp_context *ctx)
     c->cc->on_loss(c->cc_private, &window, &sample);
     window.cwnd = window.ssthresh + 3 * sample.mss;
     take_window(c, &window);
+    c->recovery.unheard = conn_flight(c) > 3 * sample.mss ? conn_flight(c) - 3 * sample.mss : 0;
     c->recovery.recover = c->snd_nxt;
     c->recovery.phase = RECOVERY_FAST;
     c->recovery.front_due = true;
@@ -135,14 +136,23 @@ void recovery_on_ack(struct tcp_conn *c, struct tcp_context *ctx, uint32_t acked
     take_window(c, &window);
 }
 
+/*
+ * R5681-18: never more, in one recovery, than what was in flight when it began could have caused. What was sent
+ * since does not count: else each duplicate would pay for the next (V-44).
+ */
+static void inflate(struct tcp_conn *c)
+{
+    uint32_t mss = conn_snd_mss(c);
+    uint32_t left = c->recovery.unheard < mss ? c->recovery.unheard : mss;
+    c->recovery.unheard -= left;
+    c->cwnd += left > 0 ? mss : 0;
+}
+
 void recovery_on_duplicate_ack(struct tcp_conn *c, struct tcp_context *ctx)
 {
     scoreboard_duplicate(&c->scoreboard);
     if (c->recovery.phase == RECOVERY_FAST) {
-        /* R5681-18: never more than what is in flight could have caused. */
-        if (c->scoreboard.dup_acks < conn_flight(c) / conn_snd_mss(c) + 1) {
-            c->cwnd += conn_snd_mss(c);
-        }
+        inflate(c);
         return;
     }
     if (c->recovery.phase != RECOVERY_OPEN || !scoreboard_lost(&c->scoreboard)) {
