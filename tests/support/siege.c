@@ -3,6 +3,8 @@
 
 #include "sim/bytes.h"
 
+#define ETHERNET 14u
+
 /* ---- packets ---- */
 
 static uint32_t pseudo_sum(const uint8_t *ip, size_t tcp_length)
@@ -68,16 +70,38 @@ void raw_read(const uint8_t *packet, size_t length, struct raw *raw)
 
 /* ---- the wire ---- */
 
+/* Whether the users' machine is meant. */
+static bool is_for_users(const struct siege *siege, const struct estab_packet *packet)
+{
+    static const uint8_t arp[2] = {8, 6};
+    static const uint8_t ipv4[2] = {8, 0};
+    const uint8_t *ip = packet->data;
+    if (siege->pipe.options.ethernet) {
+        ip += ETHERNET;
+        if (memcmp(packet->data + 12, arp, 2) == 0) {
+            return get32(ip + 24) == SIEGE_USERS;
+        }
+        if (memcmp(packet->data + 12, ipv4, 2) != 0) {
+            return false;
+        }
+    }
+    return get32(ip + 16) == SIEGE_USERS;
+}
+
 /* What does not go to the users is the attacker's. */
 static void hook(void *user, unsigned from, uint64_t index, struct estab_packet *packet,
                  struct pipe_fate *fate)
 {
     struct siege *siege = user;
     (void)index;
-    if (from == 0 || get32(packet->data + 16) == SIEGE_USERS) {
+    if (from == 0 || is_for_users(siege, packet)) {
         return;
     }
     fate->copies = 0;
+    if (packet->reason == ESTAB_REASON_NEIGHBOUR) {
+        siege->questions++;
+        return;
+    }
     siege->answers++;
     siege->answer_bytes += packet->length;
     if (siege->answer != NULL) {
@@ -103,13 +127,13 @@ static estab_stack *make_stack(struct siege *siege, unsigned side, const struct 
     return stack;
 }
 
-void siege_start(struct siege *siege, const struct estab_config *config, size_t memory)
+static void start(struct siege *siege, const struct estab_config *config, size_t memory, bool ethernet)
 {
     char error[200] = "";
     struct estab_config users;
-    struct pipe_options options = {.delay_ns = MS, .hook = hook, .hook_user = siege};
+    struct pipe_options options = {.delay_ns = MS, .hook = hook, .hook_user = siege, .ethernet = ethernet};
     struct estab_addr any = estab_addr_any(SIEGE_PORT);
-    struct estab_addr network = estab_addr_ipv4(0, 0, 0, 0, 0);
+    const char *list = ethernet ? "10.9.0.2/8,fd09::2/64" : "10.9.0.2/24";
     memset(siege, 0, sizeof *siege);
     estab_config_init(&users);
     users.max_connections = 64;
@@ -117,22 +141,36 @@ void siege_start(struct siege *siege, const struct estab_config *config, size_t 
     siege->stack[1] = make_stack(siege, 1, config, memory);
     assert_int_equal(pipe_open(&siege->pipe, siege->stack, &options, error, sizeof error), 0);
     assert_int_equal(pipe_address(&siege->pipe, 0, "10.9.0.1/24", error, sizeof error), 0);
-    assert_int_equal(pipe_address(&siege->pipe, 1, "10.9.0.2/24", error, sizeof error), 0);
-    uint32_t interface = (uint32_t)siege->pipe.end[1].interface;
-    assert_int_equal(estab_route_add(siege->stack[1], interface, &network, 0, NULL), 0);
+    assert_int_equal(pipe_address(&siege->pipe, 1, list, error, sizeof error), 0);
     assert_int_equal(estab_open(siege->stack[1], &siege->listener), 0);
     assert_int_equal(estab_bind(siege->stack[1], siege->pipe.now, siege->listener, &any), 0);
     assert_int_equal(estab_listen(siege->stack[1], siege->pipe.now, siege->listener, SIEGE_SERVED), 0);
     siege->clients = SIEGE_CLIENTS;
 }
 
+void siege_start(struct siege *siege, const struct estab_config *config, size_t memory)
+{
+    struct estab_addr network = estab_addr_ipv4(0, 0, 0, 0, 0);
+    start(siege, config, memory, false);
+    uint32_t interface = (uint32_t)siege->pipe.end[1].interface;
+    assert_int_equal(estab_route_add(siege->stack[1], interface, &network, 0, NULL), 0);
+}
+
+void siege_start_ethernet(struct siege *siege, const struct estab_config *config, size_t memory)
+{
+    start(siege, config, memory, true);
+}
+
 void siege_put_bytes(struct siege *siege, const uint8_t *bytes, size_t length)
 {
-    uint8_t copy[2048];
-    assert_true(length <= sizeof copy);
-    memcpy(copy, bytes, length);
-    struct estab_packet packet = {
-        .data = copy, .length = (uint32_t)length, .interface = (uint32_t)siege->pipe.end[1].interface};
+    uint8_t copy[2048 + ETHERNET] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 99};
+    size_t header = siege->pipe.options.ethernet ? ETHERNET : 0;
+    assert_true(header + length <= sizeof copy);
+    put16(copy + 12, bytes[0] >> 4 == 6 ? 0x86dd : 0x0800);
+    memcpy(copy + header, bytes, length);
+    struct estab_packet packet = {.data = copy,
+                                  .length = (uint32_t)(header + length),
+                                  .interface = (uint32_t)siege->pipe.end[1].interface};
     estab_input(siege->stack[1], siege->pipe.now, &packet, 1);
     siege->attack_in++;
     siege->attack_in_bytes += length;

@@ -56,6 +56,7 @@ struct siege {
     uint64_t opened, done, failed;
     uint64_t worst_ns;                   /* from connect to the end, of those that are done */
     uint64_t attack_in, attack_in_bytes; /* what siege_put() was given */
+    uint64_t questions;                  /* of ARP and neighbour discovery, for whom nobody answers */
     uint64_t answers, answer_bytes;      /* what the attacker got back */
     void (*answer)(void *user, const struct raw *raw, unsigned reason); /* NULL = nobody looks */
     void *answer_user;
@@ -63,6 +64,8 @@ struct siege {
 
 /* config: of the victim; its secret is set here. */
 void siege_start(struct siege *siege, const struct estab_config *config, size_t memory);
+/* The same on Ethernet, IPv6 too: 10.9.0.2/8 and fd09::2/64. siege_put() adds the frame's header. */
+void siege_start_ethernet(struct siege *siege, const struct estab_config *config, size_t memory);
 void siege_put(struct siege *siege, const struct raw *raw);
 void siege_put_bytes(struct siege *siege, const uint8_t *bytes, size_t length);
 void siege_run(struct siege *siege, uint64_t ns);
