@@ -271,6 +271,7 @@ static void fragment_flood(uint32_t from, unsigned between)
     uint64_t seed = 3;
     unsigned whole = 0, sent = 0;
     configure(&config);
+    config.replies_per_second = 100000; /* of one remote 100 are wanted */
     siege_start(&siege, &config, MEMORY);
     siege.answer = count_resets;
     siege.answer_user = &whole;
