@@ -255,8 +255,8 @@ struct estab_config {
     uint32_t challenge_acks;      /* per connection and second; 0 = 2 (R5961-13) */
     /*
      * RSTs for no connection of ours at most, and as many echo replies; 0 = 1000. Up to 256 remote addresses
-     * (IPv6: networks of 64 bits), a sixteenth of this number, fewer in a small memory, are answered in a
-     * second, each has the same share, and none can tell what others got
+     * (IPv6: networks of 64 bits), an eighth of this number, fewer in a small memory, are answered in a
+     * second, each has the same share (8), and none can tell what others got
      */
     uint32_t replies_per_second;
     uint16_t port_low;            /* ephemeral ports (RFC 6056 3.2); 0 = 1024 (R6056-01) */

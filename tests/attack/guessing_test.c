@@ -310,7 +310,7 @@ static void failed_cookies_are_answered_at_a_limited_rate(void **state)
                 bench_tcp(&t->b, &f);
             }
             bench_flush(&t->b);
-            assert_true(t->resets - before <= (many ? 1000 : 16));
+            assert_true(t->resets - before <= (many ? 1000 : 8));
             assert_true(t->resets > before);
             bench_advance(&t->b, SECOND);
         }
