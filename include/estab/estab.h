@@ -255,7 +255,7 @@ struct estab_config {
     uint32_t challenge_acks;      /* per connection and second; 0 = 2 (R5961-13) */
     /*
      * RSTs for no connection of ours at most, and as many echo replies; 0 = 1000. Up to 256 remote addresses
-     * (IPv6: networks of 64 bits), an eighth of this number, fewer in a small memory, are answered in a
+     * (IPv6: networks of 64 bits), an eighth of this number, fewer where connections are few, are answered in a
      * second, each has the same share (8), and none can tell what others got
      */
     uint32_t replies_per_second;

@@ -72,7 +72,7 @@ static void fill_sizes(struct settings *s, const struct estab_config *config, si
     s->bound_heads = clamp(s->max_connections / 32, 4, 4096);
     s->fragment_bytes = memory < 256 * 1024 ? 0 : clamp(memory / 32, 0, 1024 * 1024);
     s->replies_per_second = number_or(config->replies_per_second, 1000);
-    s->reply_places = clamp(s->replies_per_second / 8, 4, clamp(memory / 4096, 4, 256));
+    s->reply_places = clamp(s->replies_per_second / 8, 4, clamp(s->max_connections / 2, 4, 256));
 }
 
 static void fill_rest(struct settings *s, const struct estab_config *config)
