@@ -81,7 +81,7 @@ static void try_packet(struct victim *v, const uint8_t *packet, size_t length, b
 static void v06_number_and_length_are_limited(void **state)
 {
     (void)state;
-    static uint8_t packet[8192];
+    static uint8_t packet[32768];
     struct victim *v = victim_start(false);
     for (unsigned count = 0; count <= 64; count++) {
         struct link links[64];
@@ -108,7 +108,7 @@ static void v06_random_chains(void **state)
 {
     (void)state;
     static const uint8_t kinds[] = {HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION};
-    static uint8_t packet[8192];
+    static uint8_t packet[32768];
     uint64_t seed = 6;
     unsigned good = 0;
     struct victim *v = victim_start(false);

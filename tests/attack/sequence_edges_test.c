@@ -15,7 +15,7 @@ static const uint32_t isns[] = {0x10, 0x7ffffff0, 0x80000000, 0xfffffff4};
 /* Offsets from SND.UNA or RCV.NXT: around nothing, a segment, what is in flight, a window, and half of the space. */
 static unsigned fill_edges(int64_t out[EDGES])
 {
-    static const int64_t middles[] = {0, 1460, SENT, RCV_BUFFER, INT64_C(1) << 31, -(INT64_C(1) << 31), -1460, -SENT};
+    static const int64_t middles[] = {0, 1460, SENT, RCV_BUFFER, INT64_C(1) << 31, -(INT64_C(1) << 31), -1460, -8760};
     for (unsigned i = 0; i < EDGES; i++) {
         out[i] = middles[i / 9] + (int64_t)(i % 9) - 4;
     }
