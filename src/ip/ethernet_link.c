@@ -53,7 +53,7 @@ static enum estab_drop reply_input(struct ip_host *ip, const struct ip_arrival *
     bool to_us = host_interface_address(interface, &target) != NULL || ip_addr_is_any(&target);
     struct neighbour_claim claim = {arrival->interface, &sender, &arp->sender_mac,
                                     to_us && !arrival->link_group};
-    if (!ip_addr_is_unicast(&sender) || ip_is_local(ip, &sender)) {
+    if (ip_is_local(ip, &sender)) {
         return ESTAB_DROP_ARP;
     }
     return neighbour_answered(ip, arrival->now, &claim) ? ESTAB_DROP_NONE : ESTAB_DROP_ARP;

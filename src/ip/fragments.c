@@ -12,7 +12,6 @@
 #include "base/assert.h"
 
 #define UNIT         8u
-#define MAX_DATAGRAM 65535u
 #define ECN_CE       3u
 
 struct fragment_slot {
@@ -143,7 +142,7 @@ static void slot_free(struct fragments *f, struct fragment_slot *slot)
 /* Fragments of one datagram agree in these (RFC 791 3.2; RFC 8200 4.5 leaves the protocol out). */
 static bool same_datagram(const struct ip_datagram *a, const struct ip_datagram *b)
 {
-    return a->id == b->id && a->is_v6 == b->is_v6 && (a->is_v6 || a->protocol == b->protocol) &&
+    return a->id == b->id && (a->is_v6 || a->protocol == b->protocol) &&
            ip_addr_eq(&a->source, &b->source) && ip_addr_eq(&a->destination, &b->destination);
 }
 
@@ -208,15 +207,13 @@ static struct fragment_slot *slot_open(struct fragments *f, uint64_t now, const 
 
 /* ---- one fragment ---- */
 
-/* A fragment that could be one of a datagram; most attacks end here (teardrop, ping of death). */
+/*
+ * A fragment that could be one of a datagram (teardrop). That none ends beyond the largest datagram (ping of
+ * death) the parsers of both headers have seen to.
+ */
 static bool plausible(const struct ip_datagram *datagram)
 {
-    uint32_t limit = datagram->is_v6 ? MAX_DATAGRAM : MAX_DATAGRAM - IPV4_HEADER;
-    if (datagram->length == 0 || datagram->length > limit ||
-        datagram->fragment_offset > limit - datagram->length) {
-        return false;
-    }
-    return !datagram->more_fragments || datagram->length % UNIT == 0;
+    return datagram->length > 0 && (!datagram->more_fragments || datagram->length % UNIT == 0);
 }
 
 /* The same fragment once more, byte for byte (RFC 8200 4.5 lets it be ignored). */

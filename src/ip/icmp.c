@@ -85,9 +85,8 @@ static enum estab_drop error_input(const struct icmp_message *message, struct ip
 {
     const struct ip_datagram *datagram = &received->datagram;
     struct icmp_quote *quote = &received->quote;
-    if (!icmp_parse_quote(message, datagram->is_v6, quote) || quote->datagram.protocol != IP_PROTOCOL_TCP ||
-        !ip_addr_eq(&quote->datagram.source, &datagram->destination) ||
-        !ip_addr_is_unicast(&quote->datagram.destination)) {
+    if (!icmp_parse_quote(message, datagram->is_v6, quote) ||
+        !ip_addr_eq(&quote->datagram.source, &datagram->destination)) {
         return ESTAB_DROP_ICMP;
     }
     received->error_mtu = message->mtu;
@@ -123,15 +122,15 @@ enum estab_drop icmp_input(struct ip_host *ip, const struct ip_arrival *arrival,
 {
     const struct ip_datagram *datagram = &received->datagram;
     struct icmp_message message;
-    bool parsed = icmp_parse(datagram, &message);
-    if (parsed && is_discovery(message.kind)) {
+    if (!icmp_parse(datagram, &message)) {
+        ip->config.counters->icmp_in++;
+        return ESTAB_DROP_ICMP;
+    }
+    if (is_discovery(message.kind)) {
         return discovery_input(ip, arrival, datagram, &message);
     }
     ip->config.counters->icmp_in++;
-    if (!parsed) {
-        return ESTAB_DROP_ICMP;
-    }
-    if (ip_addr_is_multicast(&datagram->destination) || ip_addr_is_any(&datagram->source)) {
+    if (ip_addr_is_multicast(&datagram->destination)) { /* of a source that is none this is all there can be */
         return ESTAB_DROP_IP_ADDRESS;
     }
     switch (message.kind) {

@@ -59,14 +59,13 @@ static enum estab_drop header_input(const struct ip_host *ip, const struct ip_ar
 
 /*
  * Who may have sent it. Nobody talks to himself through a wire (LAND), and only the search for a duplicate
- * address comes from no address at all (RFC 4861 7.1.1).
+ * address comes from no address at all, to a group (RFC 4861 7.1.1): what it may carry is group_check()'s.
  */
 static bool source_valid(const struct ip_host *ip, const struct ip_datagram *datagram)
 {
     const struct ip_addr *source = &datagram->source;
     if (!ip_addr_is_unicast(source)) {
-        return datagram->is_v6 && ip_addr_is_any(source) && ip_addr_is_multicast(&datagram->destination) &&
-               datagram->protocol == IP_PROTOCOL_ICMPV6;
+        return ip_addr_is_any(source) && ip_addr_is_multicast(&datagram->destination);
     }
     return !ip_addr_is_loopback(source) && !ip_addr_eq(source, &datagram->destination) &&
            !ip_is_local(ip, source) && !host_is_broadcast(ip, source);

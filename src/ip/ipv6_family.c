@@ -100,7 +100,7 @@ static enum estab_drop solicitation_input(struct ip_host *ip, const struct ip_ar
     if (host_interface_address(host_interface(ip, arrival->interface), &ndp->target) == NULL) {
         return ESTAB_DROP_NONE; /* somebody else's, or one whose last three bytes are like ours */
     }
-    if (!probe && ndp->has_link_address) {
+    if (ndp->has_link_address) { /* which a probe has not */
         neighbour_learn(ip, arrival->now, &claim);
     }
     answer.address = ndp->target;
@@ -138,7 +138,7 @@ static void router_update(struct ip_host *ip, const struct ip_arrival *arrival, 
     }
     v6->router = *source;
     v6->router_expires = ndp->router_lifetime_s > 0 ? expires : 0;
-    if (ndp->mtu >= IPV6_MIN_MTU && ndp->mtu <= 65535) {
+    if (ndp->mtu >= IPV6_MIN_MTU) { /* one that is above the interface's means nothing */
         v6->mtu = ndp->mtu;
     }
     if (ndp->router_lifetime_s > 0) {
