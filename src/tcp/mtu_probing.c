@@ -4,16 +4,16 @@
  */
 #include "tcp/mtu_probing.h"
 
-#define IPV4_BASE   (1024u - 40u) /* RFC 4821 7.2: what a path should take */
+#define IPV4_BASE   (1024u - 40u) /* RFC 4821 7.2, R4821-01: what a path should take */
 #define IPV4_FLOOR  (552u - 40u)  /* as of packet too big (RFC 5927 7) */
 #define IPV6_FLOOR  (1280u - 60u) /* RFC 8200 5 */
-#define TIMEOUTS    3u  /* R1 of them, and then each second one, make a black hole (MUST-20) */
-#define MAX_PROBES  3u  /* of one size are lost before it is too large (RFC 8899 5.1.2) */
-#define RESOLUTION  16u /* a range smaller than this is not searched */
-#define BEHIND      4u  /* segments to follow a probe: duplicate ACKs tell of its loss (RFC 4821 7.4) */
-#define WINDOWS     2u  /* of text behind a lost probe before the next (RFC 4821 7.6.2) */
-#define CLOCK_SHIFT 32  /* mtu.since is in units of 4.3 s, */
-#define RAISE_UNITS 140u /* ten minutes until what failed is tried again (RFC 8899 5.1.1, RFC 8201 4) */
+#define TIMEOUTS    3u            /* R1 of them, and then each second one, make a black hole (MUST-20) */
+#define MAX_PROBES  3u            /* of one size are lost before it is too large (R8899-03) */
+#define RESOLUTION  16u           /* a range smaller than this is not searched */
+#define BEHIND      4u            /* segments to follow a probe: duplicate ACKs tell of its loss (R4821-03) */
+#define WINDOWS     2u            /* of text behind a lost probe before the next (RFC 4821 7.6.2) */
+#define CLOCK_SHIFT 32            /* mtu.since is in units of 4.3 s, */
+#define RAISE_UNITS 140u          /* ten minutes until what failed is tried again (R8899-02, RFC 8201 4) */
 
 static uint16_t clock_of(uint64_t now)
 {
@@ -39,7 +39,7 @@ static uint32_t smaller(const struct tcp_conn *c, uint32_t size)
 
 /*
  * The size to probe next: the middle of what is left, and its upper end where little is; 0 = the search has
- * ended (RFC 4821 7.3).
+ * ended (RFC 4821 7.3, R4821-02).
  */
 static uint32_t next_size(const struct tcp_conn *c)
 {
@@ -88,7 +88,7 @@ void mtu_probing_begin(struct tcp_conn *c, const struct tcp_context *ctx)
     }
 }
 
-/* RFC 4821 7.4: text and windows for the probe and enough behind it, nothing lost, and none out. */
+/* RFC 4821 7.4, R4821-03: text and windows for the probe and enough behind it, nothing lost, and none out. */
 uint32_t mtu_probing_due(const struct tcp_conn *c, uint64_t now)
 {
     bool waits = (uint16_t)(clock_of(now) - c->mtu.since) < RAISE_UNITS || seq_lt(c->snd_nxt, c->mtu.seq);
@@ -143,7 +143,7 @@ void mtu_probing_on_sent_again(struct tcp_conn *c, tcp_seq from, uint32_t length
     bool recovered = c->recovery.phase == RECOVERY_MTU_PROBE; /* what is known of it counts already */
     if (c->mtu.size != 0 && !recovered && seq_lt(from, mtu_probing_edge(c)) &&
         seq_gt(seq_add(from, length), c->mtu.seq)) {
-        mtu_probing_end(c);
+        mtu_probing_end(c); /* R4821-08 */
     }
 }
 
@@ -152,7 +152,7 @@ void mtu_probing_on_ack(struct tcp_conn *c, const struct tcp_context *ctx)
     if (c->recovery.phase == RECOVERY_MTU_PROBE || seq_lt(c->snd_una, mtu_probing_edge(c))) {
         return;
     }
-    c->path_mss = c->mtu.size;
+    c->path_mss = c->mtu.size; /* R4821-05 */
     c->mtu.size = 0;
     c->mtu.seq = c->snd_nxt;
     c->mtu_failures = 0;
@@ -178,8 +178,8 @@ void mtu_probing_on_loss(struct tcp_conn *c, struct tcp_context *ctx)
 }
 
 /*
- * RFC 4821 7.7: what vanishes so persistently may have been too large, if it was larger than what we shrink
- * to. The search that begins at once makes good where the path was only broken.
+ * RFC 4821 7.7, R4821-09: what vanishes so persistently may have been too large, if it was larger than what
+ * we shrink to. The search that begins at once makes good where the path was only broken.
  */
 static void black_hole(struct tcp_conn *c, struct tcp_context *ctx)
 {
@@ -200,7 +200,7 @@ void mtu_probing_on_timeout(struct tcp_conn *c, struct tcp_context *ctx)
 {
     if (c->mtu.size != 0) {
         if (c->recovery.phase != RECOVERY_MTU_PROBE) {
-            mtu_probing_on_loss(c, ctx);
+            mtu_probing_on_loss(c, ctx); /* R4821-07 */
         }
         mtu_probing_end(c);
     }
@@ -218,7 +218,7 @@ void mtu_probing_on_path_lowered(struct tcp_conn *c, const struct tcp_context *c
     }
 }
 
-/* RFC 8899 4.6.2: the router that would not take the probe says what it takes. */
+/* RFC 8899 4.6.2, R8899-01: the router that would not take the probe says what it takes. */
 void mtu_probing_on_probe_refused(struct tcp_conn *c, const struct tcp_context *ctx, uint32_t mss)
 {
     if (c->mtu.size <= mss || c->mtu.high <= mss || mss < c->path_mss) {

@@ -172,7 +172,7 @@ static uint32_t new_text(const struct tcp_conn *c, uint32_t full, uint32_t gso_m
     return length - tail;
 }
 
-/* One larger segment of new text, once the congestion window has room for all of it (RFC 4821 7.4). */
+/* R4821-04: one larger segment of new text, once the congestion window has room for all of it. */
 static bool decide_mtu_probe(const struct tcp_conn *c, struct tcp_plan *plan, uint32_t length)
 {
     if (recovery_room(c) < length) {

@@ -86,8 +86,8 @@ static void enter_fast_recovery(struct tcp_conn *c, struct tcp_context *ctx)
 }
 
 /*
- * RFC 4821 7.6.2: the probe is lost, and as long as nothing else is that was no congestion: its text goes again
- * and cwnd stays.
+ * RFC 4821 7.6.2, R4821-06: the probe is lost, and as long as nothing else is that was no congestion: its
+ * text goes again and cwnd stays.
  */
 static void enter_probe_recovery(struct tcp_conn *c, struct tcp_context *ctx)
 {
