@@ -21,8 +21,8 @@ struct world {
     struct figure_replay *replay; /* of the sender's arrows */
     estab_conn listener, sender, receiver;
     bool v6;
-    uint32_t limit;        /* packets longer than this vanish, both ways */
-    unsigned loss;         /* of 1000 packets of any size */
+    uint32_t limit;          /* packets longer than this vanish, both ways */
+    unsigned loss;           /* of 1000 packets of any size */
     unsigned probes_to_lose; /* so many probes vanish, whatever their size */
     uint64_t seed;
     uint64_t written, read, total;
@@ -32,7 +32,7 @@ struct world {
     uint32_t at;           /* SEQ of the last segment of the sender's with text, as on the wire */
     uint32_t probe_seq;
     uint64_t probes;
-    bool refused;          /* the last probe was too large for the path */
+    bool refused; /* the last probe was too large for the path */
     uint64_t sum;
 };
 
@@ -241,9 +241,9 @@ static void idle(struct world *w, uint64_t ns)
 static void any_limit_is_found_within_five_timeouts(void **state)
 {
     (void)state;
-    static const uint32_t limits[] = {552,  553,  600,  700,  800,  1000, 1023, 1024, 1025, 1063, 1064, 1100,
-                                      1200, 1279, 1280, 1281, 1296, 1300, 1400, 1420, 1450, 1472, 1480, 1484,
-                                      1485, 1492, 1498, 1499, 1500};
+    static const uint32_t limits[] = {552,  553,  600,  700,  800,  1000, 1023, 1024, 1025, 1063,
+                                      1064, 1100, 1200, 1279, 1280, 1281, 1296, 1300, 1400, 1420,
+                                      1450, 1472, 1480, 1484, 1485, 1492, 1498, 1499, 1500};
     for (unsigned i = 0; i < 4 * sizeof limits / sizeof limits[0]; i++) {
         uint32_t limit = limits[i / 4];
         struct setup setup = {.v6 = i & 1, .no_timestamps = i & 2, .limit = limit};
@@ -438,8 +438,8 @@ static void outage_leaves_nothing_behind(void **state)
 }
 
 /*
- * RFC 4821 7.6.2: probes that are lost cost no congestion window, no timeout and no fast recovery, and go again
- * in the old size; up to two of one size are chance, the third makes it too large.
+ * RFC 4821 7.6.2: probes that are lost cost no congestion window, no timeout and no fast recovery, and go
+ * again in the old size; up to two of one size are chance, the third makes it too large.
  */
 static void lost_probes_alone_are_no_congestion(void **state)
 {
@@ -536,8 +536,8 @@ static void forge(struct world *w, uint32_t mtu, uint32_t seq)
     put_header(bytes, w->v6, w->v6 ? 58 : 1, length, &router, &status.local);
     uint32_t pseudo = w->v6 ? sum_words(58 + length, bytes + 8, 32) : 0;
     put_checksum(icmp + 2, sum_words(pseudo, icmp, length));
-    struct estab_packet packet = {.data = bytes, .length = header + length,
-                                  .interface = (uint32_t)w->pipe.end[0].interface};
+    struct estab_packet packet = {
+        .data = bytes, .length = header + length, .interface = (uint32_t)w->pipe.end[0].interface};
     estab_input(w->stack[0], w->pipe.now, &packet, 1);
 }
 
@@ -551,8 +551,8 @@ static bool under_way(void *user)
 
 /*
  * V-27, O-33, R5927-05: SEQ at and beside both ends of what is in flight: only from SND.UNA up to before
- * SND.NXT it counts; whatever MTU it tells, the path MTU does not fall below 552 or 1280; all arrives; and ten
- * minutes later the size goes up to the link's MTU again, with no timeout on the way.
+ * SND.NXT it counts; whatever MTU it tells, the path MTU does not fall below 552 or 1280; all arrives; and
+ * ten minutes later the size goes up to the link's MTU again, with no timeout on the way.
  */
 static void forged_path_mtus_have_a_floor_and_heal(void **state)
 {
@@ -577,7 +577,10 @@ static void forged_path_mtus_have_a_floor_and_heal(void **state)
             assert_int_equal(counters_of(&w).path_mtu_changes, 0);
         } else {
             assert_true(now >= floor);
-            /* RFC 8201 4 ignores less than 1280; RFC 1191 5 reads 0 as the next plateau below the quoted packet */
+            /*
+             * RFC 8201 4 ignores less than 1280; RFC 1191 5 reads 0 as the next plateau below the quoted
+             * packet
+             */
             uint32_t want = mtu >= floor ? mtu : setup.v6 ? MTU : mtu == 0 ? now : floor;
             assert_int_equal(now, want);
         }
