@@ -382,6 +382,10 @@ static void probes_keep_to_the_link(void **state)
         assert_int_equal(w.pipe.end[0].lost, lost);
         assert_true(status_of(&w).path_mtu == (before > mtu ? mtu : w.longest));
         assert_int_equal(w.longest, mtu);
+        idle(&w, 11 * MINUTE); /* nor by the next search */
+        assert_true(transfer(&w, 600000, MINUTE));
+        assert_int_equal(w.longest, mtu);
+        assert_int_equal(w.pipe.end[0].lost, lost);
         end(&w);
     }
 }

@@ -390,6 +390,55 @@ static void third_timeout_makes_segments_smaller(void **state)
     }
 }
 
+/* R4821-09: what the peer's window keeps small was not too large either. */
+static void small_window_is_no_black_hole(void **state)
+{
+    (void)state;
+    for (int32_t window = 984; window <= 985; window++) {
+        struct rig_options options = options_of(ESTAB_MTU_PROBING_DEFAULT);
+        struct rig *r = established(&options);
+        rig_set(r, ESTAB_OPTION_NODELAY, 1);
+        inject(r, .flags = ACK, .seq = 1, .ack = 1, .wnd = window);
+        rig_send(r, 14600, 0);
+        for (unsigned timeout = 0; timeout < 6; timeout++) {
+            rig_discard(r);
+            advance_to_next(r, 100 * SECOND);
+        }
+        rig_discard(r);
+        assert_int_equal(rig_counters(r).black_holes, window == 984 ? 0 : 2);
+        rig_stop(r);
+    }
+}
+
+/* R4821-04: SACK blocks would make the probe larger than its size: it waits until none are to be told. */
+static void probe_carries_no_blocks(void **state)
+{
+    (void)state;
+    struct rig_options options = options_of(ESTAB_MTU_PROBING_ALWAYS);
+    options.sack = true;
+    struct rig *r = established(&options);
+    inject(r, .flags = ACK, .seq = 101, .ack = 1, .length = 100);
+    rig_discard(r);
+    rig_send(r, SND_BUFFER, 0);
+    take_all(r);
+    for (unsigned round = 0; round < 5; round++) {
+        go_round(r);
+    }
+    assert_int_equal(rig_counters(r).mtu_probes_sent, 0);
+    uint32_t una = rig_status(r).snd_una - rig_status(r).iss;
+    inject(r, .flags = ACK, .seq = 1, .ack = una, .length = 100);
+    take_all(r);
+    for (unsigned round = 0; round < 5; round++) {
+        uint32_t end = rig_status(r).snd_nxt - rig_status(r).iss;
+        inject(r, .flags = ACK, .seq = 201, .ack = end);
+        take_all(r);
+        rig_send(r, SND_BUFFER - rig_status(r).send_queued, 0);
+        take_all(r);
+    }
+    assert_true(rig_counters(r).mtu_probes_sent > 0);
+    rig_stop(r);
+}
+
 /* R4821-09: IPv6 has one step, to 1280 bytes. */
 static void third_timeout_over_ipv6(void **state)
 {
@@ -479,6 +528,8 @@ int main(void)
         cmocka_unit_test(probe_that_times_out_is_congestion),
         cmocka_unit_test(third_timeout_makes_segments_smaller),
         cmocka_unit_test(third_timeout_over_ipv6),
+        cmocka_unit_test(small_window_is_no_black_hole),
+        cmocka_unit_test(probe_carries_no_blocks),
         cmocka_unit_test(told_path_mtu_is_kept_for_ten_minutes),
         cmocka_unit_test(refused_probe_lowers_nothing),
     };
