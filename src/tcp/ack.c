@@ -99,7 +99,7 @@ static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tc
         send_queue_drop(&c->snd, ctx->pool, upto); /* R2018-08 */
     }
     sample_round_trip(c, ctx, seg);
-    if (c->mtu.size != 0) {
+    if (c->mtu_search) {
         mtu_probing_on_ack(c, ctx);
     }
     if (c->snd_urgent && seq_geq(c->snd_una, c->snd_up)) {
@@ -141,7 +141,7 @@ void ack_arrives(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_s
     if (seq_gt(seg->ack, c->snd_una)) {
         advance(c, ctx, seg);
     }
-    if (mtu_probing_is_front(c)) {
+    if (c->mtu_search && mtu_probing_is_front(c)) {
         duplicate = mtu_probing_on_ack_in_front(c, seg) || duplicate;
     }
     if (duplicate) {

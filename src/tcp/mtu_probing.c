@@ -57,7 +57,7 @@ static void search_since(struct tcp_conn *c, uint16_t since)
     c->mtu.high = c->mtu.most;
     c->mtu_untried = true;
     c->mtu_failures = 0;
-    c->mtu_search = c->path_mss < c->mtu.most;
+    c->mtu_search = c->path_mss < c->mtu.most || c->mtu.size != 0;
 }
 
 static void search_later(struct tcp_conn *c, const struct tcp_context *ctx)
@@ -149,10 +149,11 @@ void mtu_probing_on_sent_again(struct tcp_conn *c, tcp_seq from, uint32_t length
 
 void mtu_probing_on_ack(struct tcp_conn *c, const struct tcp_context *ctx)
 {
-    if (c->recovery.phase == RECOVERY_MTU_PROBE || seq_lt(c->snd_una, mtu_probing_edge(c))) {
+    bool out = c->mtu.size != 0 && c->recovery.phase != RECOVERY_MTU_PROBE;
+    if (!out || seq_lt(c->snd_una, mtu_probing_edge(c))) {
         return;
     }
-    c->path_mss = c->mtu.size; /* R4821-05 */
+    c->path_mss = c->mtu.size < c->mtu.most ? c->mtu.size : c->mtu.most; /* R4821-05 */
     c->mtu.size = 0;
     c->mtu.seq = c->snd_nxt;
     c->mtu_failures = 0;
@@ -237,7 +238,6 @@ void mtu_probing_on_link(struct tcp_conn *c, uint32_t mss)
     if (mss < c->mtu.most) {
         c->mtu.most = (uint16_t)mss;
         c->mtu.high = c->mtu.high < mss ? c->mtu.high : (uint16_t)mss;
-        c->mtu_search = c->mtu_search && c->path_mss < mss;
     }
 }
 
@@ -250,8 +250,11 @@ const char *mtu_probing_check(const struct tcp_conn *c)
     if (c->recovery.phase == RECOVERY_MTU_PROBE && c->mtu.size == 0) {
         return "there is a probe to recover from";
     }
-    if (c->mtu_search && (c->path_mss >= c->mtu.most || c->mtu.high > c->mtu.most)) {
-        return "the search for a path MTU has a range";
+    if (c->mtu.size != 0 && !c->mtu_search) {
+        return "a probe of the path MTU belongs to a search";
+    }
+    if (c->mtu_search && c->mtu.high > c->mtu.most) {
+        return "the search for a path MTU ends at what the link takes";
     }
     return NULL;
 }

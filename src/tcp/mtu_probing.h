@@ -28,7 +28,7 @@ void mtu_probing_on_sent(struct tcp_conn *c, struct tcp_context *ctx, tcp_seq se
 /* Something was sent again: where it was the probe, its ACK will tell nothing. */
 void mtu_probing_on_sent_again(struct tcp_conn *c, tcp_seq from, uint32_t length);
 
-/* SND.UNA moved while a probe was out (mtu.size != 0). */
+/* SND.UNA moved. To be told where `mtu_search` is set: no probe is out without. */
 void mtu_probing_on_ack(struct tcp_conn *c, const struct tcp_context *ctx);
 
 /* A probe is out and, if duplicates tell of a loss, it is what was lost. */
