@@ -23,8 +23,9 @@ enum meaning {
     LAST_OF_THREE, /* min, default, max: the largest, uint32_t */
     SYN_RETRIES,   /* into a time */
     DATA_RETRIES,
-    PORTS,  /* low and high */
-    NOTHING /* known, and the same as we do it anyway */
+    MTU_PROBING, /* Linux's 0, 1, 2: off, black holes, always */
+    PORTS,       /* low and high */
+    NOTHING      /* known, and the same as we do it anyway */
 };
 
 struct knob {
@@ -44,6 +45,7 @@ static const struct knob knobs[] = {
     {"net.ipv4.tcp_syn_retries", SYN_RETRIES, CONFIG(syn_timeout_ns)},
     {"net.ipv4.tcp_synack_retries", SYN_RETRIES, CONFIG(syn_timeout_ns)},
     {"net.ipv4.tcp_retries2", DATA_RETRIES, CONFIG(user_timeout_ns)},
+    {"net.ipv4.tcp_mtu_probing", MTU_PROBING, CONFIG(mtu_probing)},
     {"net.ipv4.tcp_keepalive_time", SECONDS, CONFIG(keep_idle_ns)},
     {"net.ipv4.tcp_keepalive_intvl", SECONDS, CONFIG(keep_interval_ns)},
     {"net.ipv4.tcp_keepalive_probes", COUNT, CONFIG(keep_count)},
@@ -123,6 +125,11 @@ static bool set_knob(struct estab_config *config, const struct knob *knob, const
         break;
     case SYN_RETRIES: *(uint64_t *)field = retried(SECOND, 60 * SECOND, values[0]); break;
     case DATA_RETRIES: *(uint64_t *)field = retried(SECOND / 5, 60 * SECOND, values[0]); break;
+    case MTU_PROBING:
+        *(uint8_t *)field = values[0] == 0   ? ESTAB_MTU_PROBING_OFF
+                            : values[0] == 1 ? ESTAB_MTU_PROBING_DEFAULT
+                                             : ESTAB_MTU_PROBING_ALWAYS;
+        break;
     case PORTS:
         config->port_low = (uint16_t)values[0];
         config->port_high = (uint16_t)(count > 1 ? values[1] : values[0]);
