@@ -1,7 +1,7 @@
 /*
- * `estab bench flood`: a million attack packets a simulated second against one stack, while 200 clients open,
- * exchange 10 kB and close, over and over. The same simulation runs idle first, to have set-up times to compare
- * with. What is attacked and how stands in bench_flood.h.
+ * `estab bench flood`: a million attack packets a simulated second against one stack, while 200 clients
+ * open, exchange 10 kB and close, over and over. The same simulation runs idle first, to have set-up times
+ * to compare with. What is attacked and how stands in bench_flood.h.
  */
 #include "bench_flood.h"
 #include "tool.h"

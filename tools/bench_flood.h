@@ -1,7 +1,7 @@
 /*
- * What the parts of `estab bench flood` share. One stack, the server, in virtual time; legitimate clients on a
- * stack of their own behind a link with a round trip; attackers beside the server, who see what it sends at
- * once and have no stack: they write their packets themselves.
+ * What the parts of `estab bench flood` share. One stack, the server, in virtual time; legitimate clients on
+ * a stack of their own behind a link with a round trip; attackers beside the server, who see what it sends
+ * at once and have no stack: they write their packets themselves.
  *
  * Time moves in steps of FLOOD_STEP_NS. In each, what has arrived from the clients is handed to the server,
  * then FLOOD_BATCH attack packets: a million a second. Nothing is random but one generator with a fixed seed,

@@ -1,8 +1,8 @@
 /*
  * Attackers with real connections, in `estab bench flood`: each a few words of state and no stack. A set of
- * them opens as many connections as its plan says, answers the SYN,ACK with a request, and then does what its
- * kind does. A bot has an address of its own and a new port for each connection, so that what the server sends
- * names the bot. See bench_flood.h.
+ * them opens as many connections as its plan says, answers the SYN,ACK with a request, and then does what
+ * its kind does. A bot has an address of its own and a new port for each connection, so that what the server
+ * sends names the bot. See bench_flood.h.
  */
 #include "bench_flood.h"
 #include "tool.h"

@@ -1,8 +1,9 @@
 /*
- * The legitimate clients of `estab bench flood`, all on one stack of their own. Most open, ask for 10 kB, read
- * them to the end and close, over and over, with a short pause; every byte is compared. Some send requests so
- * large that they come in fragments. A few are streams: one long answer each, read slowly, that must outlive
- * everything. A few say nothing: their connections are led apart (bench_flood_watch.c). See bench_flood.h.
+ * The legitimate clients of `estab bench flood`, all on one stack of their own. Most open, ask for 10 kB,
+ * read them to the end and close, over and over, with a short pause; every byte is compared. Some send
+ * requests so large that they come in fragments. A few are streams: one long answer each, read slowly, that
+ * must outlive everything. A few say nothing: their connections are led apart (bench_flood_watch.c). See
+ * bench_flood.h.
  */
 #include "bench_flood.h"
 #include "tool.h"

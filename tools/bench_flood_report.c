@@ -70,6 +70,12 @@ static double mean_ns(const struct flood_tally *tally)
     return ratio((double)ns, (double)packets);
 }
 
+/* Exchanges a second. */
+static double rate(const struct flood *flood)
+{
+    return ratio((double)flood->tally.completed, (double)flood->setup->duration_ns / 1e9);
+}
+
 static void add_service(struct figures *figures, const struct flood_tally *tally,
                         const struct flood_tally *idle)
 {
@@ -157,6 +163,7 @@ static const struct bound bounds[] = {
     {"frag", "legit_success", 0.99, 1},
     {"sockstress", "legit_success", 0.99, 1},
     {"timewait", "legit_success", 0.99, 1},
+    {NULL, "legit_rate_ratio", 0.9, 2}, /* who waits for 30 s hardly begins */
     {NULL, "legit_corrupt", 0, 0},
     {NULL, "streams_lost", 0, 0},
     {NULL, "half_open_bytes_high", 0, 1 << 20},
@@ -228,6 +235,7 @@ int flood_report(const struct bench_settings *settings, const struct flood *floo
     struct estab_memory memory;
     estab_memory(flood->server, &memory);
     add_service(&figures, &flood->tally, &idle->tally);
+    add(&figures, "legit_rate_ratio", ratio(rate(flood), rate(idle)), 3);
     add_memory(&figures, flood, &memory);
     add_cost(&figures, &flood->tally);
     add_reactions(&figures, flood);

@@ -1,9 +1,9 @@
 /*
- * What an observer at the server's link counts in `estab bench flood`: what goes out to attackers, SYN,ACKs of
- * one cache entry, challenge ACKs to one connection in a second, segments of an ACK storm. The storm is made
- * here too, since its attacker sees the packets: a byte is injected each way, after which both ends believe
- * the other to be wrong (Joncheray 1995); then a segment of the client's is said again, every millisecond. See
- * bench_flood.h.
+ * What an observer at the server's link counts in `estab bench flood`: what goes out to attackers, SYN,ACKs
+ * of one cache entry, challenge ACKs to one connection in a second, segments of an ACK storm. The storm is
+ * made here too, since its attacker sees the packets: a byte is injected each way, after which both ends
+ * believe the other to be wrong (Joncheray 1995); then a segment of the client's is said again, every
+ * millisecond. See bench_flood.h.
  */
 #include "bench_flood.h"
 
