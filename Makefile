@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
 
-.PHONY: build help demo test matrix explore faults guess bench lint size fuzz coverage format docs install clean
+.PHONY: build help demo test matrix explore faults guess bench flood lint size fuzz coverage format docs install clean
 
 build: ## build the library and the tool (build/estab): the default
 	@scripts/install-packages.sh build
@@ -53,6 +53,9 @@ guess: ## SYN cookies against random ACKs, GUESSES of them (100 million) through
 
 bench: build ## the benchmarks; ARGS are handed on
 	@if [ -x bench/run ]; then bench/run build/estab $(ARGS); else build/estab bench $(ARGS); fi
+
+flood: build ## a minute of each kind of attack in virtual time, a million packets a second; ARGS="--kind syn"
+	@bench/flood build/estab $(ARGS)
 
 lint: ## clang-tidy and cppcheck over src, drivers, sim, tools, examples
 	@scripts/lint.sh
