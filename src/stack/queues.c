@@ -5,7 +5,9 @@
 #include "base/assert.h"
 #include "stack/stack.h"
 
-#define READY_LOOKS 64
+#define READY_LOOKS   64
+#define WAKE_A_CALL   64
+#define WAKE_AGAIN_NS UINT64_C(1000000)
 
 void queue_output(struct estab_stack *stack, struct conn *conn)
 {
@@ -104,26 +106,30 @@ void queue_starved(struct estab_stack *stack, struct conn *conn)
 }
 
 /*
- * Blocks have come back: a few of those who found none may try again. A connection that has ended meanwhile
- * gives its record back, blocks or not.
+ * Blocks have come back: as many of those who found none may try again as there are blocks to spare, and no
+ * more until these have had time to. A connection that has ended meanwhile gives its record back in any case.
  */
-bool wake_starved(struct estab_stack *stack)
+void wake_starved(struct estab_stack *stack)
 {
-    for (unsigned n = 0; n < 8; n++) {
-        if (stack->starved.head == NONE ||
-            (stack->conns[stack->starved.head].in_use && !blocks_recovered(stack))) {
-            return false;
+    bool may = blocks_recovered(stack) && stack->tcp.now >= stack->wake_ns;
+    uint32_t left = may ? pool_available(&stack->pool) - stack->pool.total / 8 : 0;
+    for (unsigned n = 0; n < WAKE_A_CALL && stack->starved.head != NONE; n++) {
+        if (left == 0 && stack->conns[stack->starved.head].in_use) {
+            return;
         }
         struct conn *conn = pop(stack, &stack->starved);
         if (!conn->in_use) {
             conn_recycle(stack, conn);
-        } else if (conn_writable(&conn->tcp)) {
+            continue;
+        }
+        left--;
+        stack->wake_ns = stack->tcp.now + WAKE_AGAIN_NS;
+        if (conn_writable(&conn->tcp)) {
             conn->tcp.want_write = false;
             conn->tcp.events |= ESTAB_WRITABLE;
             conn_settle(stack, conn);
         }
     }
-    return stack->starved.head != NONE;
 }
 
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child)

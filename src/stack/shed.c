@@ -236,7 +236,9 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t shed_deadline(const struct estab_stack *stack)
 {
-    uint64_t blocks = blocks_wanted(stack) ? stack->shed.again_ns[true] : UINT64_MAX;
+    uint64_t blocks = stack->starved.head == NONE ? UINT64_MAX
+                      : blocks_recovered(stack)   ? stack->wake_ns
+                                                  : stack->shed.again_ns[true];
     uint64_t record = record_wanted(stack) ? stack->shed.again_ns[false] : UINT64_MAX;
     uint64_t next = earlier(blocks, record);
     return next > stack->tcp.now ? next : stack->tcp.now;
@@ -254,5 +256,6 @@ bool shed_tick(struct estab_stack *stack)
         struct look look = {.blocks = 0};
         shed(stack, &look);
     }
-    return shed_deadline(stack) <= stack->tcp.now;
+    return (blocks_wanted(stack) && stack->tcp.now >= stack->shed.again_ns[true]) ||
+           (record_wanted(stack) && stack->tcp.now >= stack->shed.again_ns[false]);
 }

@@ -198,6 +198,7 @@ struct estab_stack {
     uint64_t cookie_ns;        /* when the last cookie was sent; 0 = never */
     struct flow_hash_key table_key;
     struct index_queue output, parked, ready, starved;
+    uint64_t wake_ns;          /* before it no more of the starved are woken */
     uint32_t conn_free, conn_fresh, conn_count;
     uint32_t time_wait_free, time_wait_fresh, time_wait_count, time_wait_first, time_wait_last;
     uint32_t half_open_free, half_open_fresh, half_open_count;
@@ -295,7 +296,7 @@ void queue_ready(struct estab_stack *stack, struct conn *conn);
  */
 void ready_drop_dead(struct estab_stack *stack);
 void queue_starved(struct estab_stack *stack, struct conn *conn);
-bool wake_starved(struct estab_stack *stack); /* true: more may be woken */
+void wake_starved(struct estab_stack *stack);
 /* Enough are free again for those who wait for some. */
 static inline bool blocks_recovered(const struct estab_stack *stack)
 {

@@ -40,7 +40,7 @@ bool estab_tick(estab_stack *stack, uint64_t now)
         conn_due(stack, top->id, now);
     }
     bool more = shed_tick(stack);
-    more = wake_starved(stack) || more;
+    wake_starved(stack);
     more = time_waits_tick(stack, now, MAX_TIME_WAITS_A_CALL) || more;
     more = half_opens_tick(stack) || more;
     const struct timers_entry *top = timers_top(&stack->timers);
