@@ -129,6 +129,14 @@ static inline void crowd_say(struct crowd *c, uint32_t i, struct crowd_words wor
     c->drop = packet.reason;
 }
 
+/* The peer begins again, from its next port. */
+static inline void crowd_anew(struct crowd *c, uint32_t i)
+{
+    struct crowd_peer *peer = &c->peers[i];
+    *peer = (struct crowd_peer){
+        .snd = CROWD_ISN, .port = (uint16_t)(peer->port + 1), .deaf = peer->deaf, .told = peer->told};
+}
+
 /* The peer's stream goes on by what it has said in order. */
 static inline void crowd_go_on(struct crowd *c, uint32_t i, uint32_t by)
 {

@@ -204,8 +204,7 @@ static void ask(struct siege *g, uint32_t i, uint32_t seq)
 static void open_again(struct siege *g, uint32_t i)
 {
     struct crowd *c = &g->server.crowd;
-    struct crowd_peer *peer = &c->peers[i];
-    *peer = (struct crowd_peer){.snd = CROWD_ISN, .port = (uint16_t)(peer->port + 1), .deaf = peer->deaf};
+    crowd_anew(c, i);
     crowd_say(c, i, (struct crowd_words){.flags = SYN, .wnd = 60000});
 }
 
@@ -375,10 +374,220 @@ static void peers_that_take_nothing_lose_and_nobody_else(void **state)
     server_stop(s);
 }
 
+/* ---- V-37 ---- */
+
+/* V-37: ten days of a closed window: at most a probe a minute, and the connection stays until its user ends it. */
+static void closed_window_is_probed_slowly_until_the_user_decides(void **state)
+{
+    (void)state;
+    const unsigned days = ESTAB_TEST_SLOW ? 1 : 10;
+    struct rig *r = rig_at(AT_ESTABLISHED);
+    rig_send(r, 1000, 0);
+    expect(r, .seq = 1, .ack = 1, .flags = ACK | PSH, .length = 1000);
+    inject(r, .flags = ACK, .seq = 1, .ack = 1001, .wnd = WND_ZERO);
+    rig_send(r, 1000, 0);
+    uint64_t end = r->now + days * 86400 * SECOND;
+    uint64_t last = 0;
+    unsigned probes = 0;
+    while (r->now < end) {
+        struct segment seg;
+        advance_to_next(r, 61 * SECOND);
+        if (!rig_take(r, &seg)) {
+            continue;
+        }
+        assert_int_equal(seg.reason, ESTAB_REASON_WINDOW_PROBE);
+        assert_true(seg.length <= 1);
+        assert_true(probes < 10 || seg.at - last >= 60 * SECOND);
+        last = seg.at;
+        probes++;
+        inject(r, .flags = ACK, .seq = 1, .ack = 1001, .wnd = WND_ZERO);
+    }
+    assert_in_range(probes, days * 1440 - 20, days * 1440 + 10);
+    expect_state(r, ESTAB_ESTABLISHED);
+    assert_int_equal(rig_abort(r), 0);
+    expect(r, .flags = RST | ACK, .seq = 1002, .ack = 1);
+    rig_stop(r);
+}
+
+/* ---- V-46, V-49: peers that vanish ---- */
+
+#define CROWD (ESTAB_TEST_SLOW ? 1000u : 10000u)
+#define R2    (100 * SECOND)
+
+static uint32_t much(uint32_t i)
+{
+    (void)i;
+    return 3000;
+}
+
+/* Peers [from, to) have connected, asked, and been answered; the test reads what they were told. */
+static void serve_crowd(struct server *s, uint32_t from, uint32_t to)
+{
+    struct crowd *c = &s->crowd;
+    crowd_connect(c, from, to, 60000);
+    for (uint32_t i = from; i < to; i++) {
+        crowd_say(c, i, (struct crowd_words){.flags = ACK | PSH, .wnd = 60000, .length = REQUEST});
+        crowd_go_on(c, i, REQUEST);
+    }
+    settle(s);
+    assert_int_equal(s->accepted, to);
+}
+
+static struct estab_config crowd_config(void)
+{
+    struct estab_config config = config_of(CROWD + 10);
+    config.user_timeout_ns = R2;
+    config.max_orphans = CROWD;
+    return config;
+}
+
+static void expect_all_freed(struct server *s)
+{
+    struct estab_memory memory = crowd_memory(&s->crowd);
+    assert_int_equal(memory.connections, 1); /* the listener */
+    assert_int_equal(memory.orphans, 0);
+    assert_int_equal(memory.half_open, 0);
+    assert_int_equal(memory.blocks_used, 0);
+    assert_int_equal(memory.send_bytes + memory.receive_bytes + memory.out_of_order_bytes, 0);
+}
+
+/*
+ * V-46: 10,000 peers vanish while their connections are closed, in FIN-WAIT-1, FIN-WAIT-2, CLOSING and LAST-ACK
+ * by turns: each is over within 60 s and R2, and nothing is left.
+ */
+static void peers_that_vanish_while_closing_leave_nothing(void **state)
+{
+    (void)state;
+    struct server s;
+    struct estab_config config = crowd_config();
+    server_start(&s, &config, (size_t)CROWD * 6000, CROWD);
+    struct crowd *c = &s.crowd;
+    s.answer = much;
+    serve_crowd(&s, 0, CROWD);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        if (i % 4 == 3) { /* LAST-ACK: the peer's FIN makes the server close */
+            crowd_say(c, i, (struct crowd_words){.flags = FIN | ACK, .wnd = 60000});
+            continue;
+        }
+        crowd_say(c, i, (struct crowd_words){.flags = ACK, .wnd = 60000});
+        crowd_listen(c);
+        crowd_say(c, i, (struct crowd_words){.flags = ACK, .wnd = 60000});
+        assert_int_equal(estab_close(c->stack, c->now, s.conns[i]), 0);
+        s.conns[i] = 0;
+        crowd_listen(c);
+        assert_true(c->peers[i].fin);
+        if (i % 4 == 1) { /* FIN-WAIT-2 */
+            crowd_say(c, i, (struct crowd_words){.flags = ACK, .wnd = 60000});
+        } else if (i % 4 == 2) { /* CLOSING: its FIN does not acknowledge ours */
+            c->peers[i].rcv--;
+            crowd_say(c, i, (struct crowd_words){.flags = FIN | ACK, .wnd = 60000});
+        }
+    }
+    settle(&s);
+    struct estab_memory before = crowd_memory(c);
+    assert_int_equal(before.orphans, CROWD);
+    pass(&s, 60 * SECOND + R2 + SECOND);
+    expect_all_freed(&s);
+    assert_int_equal(crowd_counters(c).orphans_dropped, 0);
+    server_stop(&s);
+}
+
+/* V-49: 10,000 peers stop acknowledging: their users are told at R2, and every byte kept for them is free. */
+static void peers_that_stop_acknowledging_are_freed_at_r2(void **state)
+{
+    (void)state;
+    struct server s;
+    struct estab_config config = crowd_config();
+    server_start(&s, &config, (size_t)CROWD * 6000, CROWD);
+    s.answer = much;
+    serve_crowd(&s, 0, CROWD);
+    struct estab_memory before = crowd_memory(&s.crowd);
+    assert_true(before.send_bytes >= (size_t)CROWD * 3000);
+    assert_true(before.used_high <= before.budget);
+    pass(&s, R2 - SECOND);
+    assert_int_equal(s.timed_out, 0);
+    assert_int_equal(crowd_memory(&s.crowd).connections, CROWD + 1);
+    pass(&s, 2 * SECOND);
+    assert_int_equal(s.timed_out, CROWD);
+    expect_all_freed(&s);
+    server_stop(&s);
+}
+
+/* ---- V-48 ---- */
+
+#define BACKLOG 100u
+
+/*
+ * V-48: 10,000 clients of an application that accepts slowly: never more wait than the backlog says, the last
+ * ACK is dropped and no RST sent for it, and clients that try again are all served in the end.
+ */
+static void more_clients_than_the_backlog_are_served_as_they_try_again(void **state)
+{
+    (void)state;
+    struct server s;
+    struct estab_config config = config_of(CROWD + 10);
+    server_start(&s, &config, (size_t)CROWD * 6000, CROWD);
+    struct crowd *c = &s.crowd;
+    s.answer = much;
+    s.accept_most = 0;
+    assert_int_equal(estab_listen(c->stack, c->now, s.listener, BACKLOG), 0);
+    for (uint32_t i = 0; i < BACKLOG + 50; i++) { /* so many SYNs before the first ACK */
+        crowd_say(c, i, (struct crowd_words){.flags = SYN, .wnd = 60000});
+        crowd_listen(c);
+    }
+    for (uint32_t i = 0; i < BACKLOG + 50; i++) {
+        crowd_go_on(c, i, 1);
+        crowd_say(c, i, (struct crowd_words){.flags = ACK | PSH, .wnd = 60000, .length = REQUEST});
+        assert_int_equal(c->drop, i < BACKLOG ? ESTAB_DROP_NONE : ESTAB_DROP_BACKLOG);
+    }
+    crowd_listen(c);
+    assert_int_equal(c->resets_out, 0);
+    s.accept_most = BACKLOG;
+    unsigned rounds = 0;
+    for (uint32_t served = 0; served < CROWD; rounds++) {
+        served = 0;
+        for (uint32_t i = 0; i < CROWD; i++) {
+            struct crowd_peer *peer = &c->peers[i];
+            served += peer->got == 3000;
+            if (peer->reset) { /* its handshake was given up meanwhile: from the start */
+                crowd_anew(c, i);
+            }
+            if (peer->got < 3000 && !peer->synchronized) {
+                crowd_say(c, i, (struct crowd_words){.flags = SYN, .wnd = 60000});
+            } else if (peer->got > 0) {
+                crowd_say(c, i, (struct crowd_words){.flags = ACK, .seq = REQUEST, .wnd = 60000});
+            } else {
+                peer->snd = CROWD_ISN + 1;
+                crowd_say(c, i, (struct crowd_words){.flags = ACK | PSH, .wnd = 60000, .length = REQUEST});
+            }
+            crowd_listen(c);
+        }
+        struct estab_status status;
+        assert_int_equal(estab_status(c->stack, s.listener, &status), 0);
+        assert_true(status.accept_waiting <= BACKLOG);
+        pass(&s, SECOND);
+        assert_true(rounds < 3 * CROWD / BACKLOG);
+    }
+    assert_int_equal(s.accepted, CROWD);
+    assert_true(crowd_counters(c).backlog_overflows > 0);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        crowd_say(c, i, (struct crowd_words){.flags = ACK, .wnd = 60000, .seq = REQUEST});
+        assert_int_equal(estab_abort(c->stack, c->now, s.conns[i]), 0);
+    }
+    crowd_listen(c);
+    pass(&s, 120 * SECOND);
+    expect_all_freed(&s);
+    server_stop(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peers_that_take_nothing_lose_and_nobody_else),
+        cmocka_unit_test(closed_window_is_probed_slowly_until_the_user_decides),
+        cmocka_unit_test(peers_that_vanish_while_closing_leave_nothing),
+        cmocka_unit_test(peers_that_stop_acknowledging_are_freed_at_r2),
+        cmocka_unit_test(more_clients_than_the_backlog_are_served_as_they_try_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
