@@ -376,7 +376,7 @@ static bool fill_gaps(struct recv_queue *queue, struct pool *pool, struct piece 
 
 /* Everything but bytes at `end` with nothing ahead. */
 __attribute__((noinline)) static enum recv_verdict insert_slow(struct recv_queue *queue, struct pool *pool,
-                                                                struct piece rest)
+                                                               struct piece rest)
 {
     tcp_seq old_end = queue->end;
     tcp_seq from = rest.from;

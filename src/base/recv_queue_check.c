@@ -1,9 +1,9 @@
 /*
- * What must always hold of a receive queue (RFC 9293 3.10.7.4, F-INV-5): every byte in its cell, every range
- * behind a gap, no block without a byte. For tests and conn_check().
+ * What must always hold of a receive queue (RFC 9293 3.10.7.4, F-INV-5): every byte in its cell, every
+ * range behind a gap, no block without a byte. For tests and conn_check().
  *
- * It walks all of it and changes nothing. Knows the blocks and ranges of recv_queue.h, and nothing of how they
- * came to be.
+ * It walks all of it and changes nothing. Knows the blocks and ranges of recv_queue.h, and nothing of how
+ * they came to be.
  */
 #include "base/recv_queue.h"
 
@@ -36,9 +36,9 @@ static bool blocks_check(const struct recv_queue *queue, uint32_t payload)
 static bool table_check(const struct recv_queue *queue, uint32_t payload)
 {
     const struct recv_ahead *ahead = ahead_of(queue);
-    return ahead == NULL || (ahead->count > 0 && ahead->count <= ahead->capacity && ahead->recent_count > 0 &&
-                             ahead->recent_count <= RECV_QUEUE_RECENT &&
-                             ahead->capacity == recv_ahead_capacity(payload));
+    return ahead == NULL ||
+           (ahead->count > 0 && ahead->count <= ahead->capacity && ahead->recent_count > 0 &&
+            ahead->recent_count <= RECV_QUEUE_RECENT && ahead->capacity == recv_ahead_capacity(payload));
 }
 
 /*

@@ -33,16 +33,6 @@ static struct conn *begin_send(struct estab_stack *stack, uint64_t now, estab_co
     return conn;
 }
 
-/*
- * The last eighth of the blocks is not for senders whose peer takes no more anyway: who can send at once needs
- * them, and what arrives in order (V-36). They wait until blocks come back, or the window opens.
- */
-static bool may_have_blocks(const struct estab_stack *stack, const struct conn *conn)
-{
-    const struct tcp_conn *c = &conn->tcp;
-    return blocks_recovered(stack) || !c->established || send_queue_length(&c->snd) < c->snd_wnd;
-}
-
 /* A send that found no block waits until blocks come back, one that found no room for an ACK. */
 static void end_send(struct estab_stack *stack, struct conn *conn)
 {
@@ -56,7 +46,7 @@ static void end_send(struct estab_stack *stack, struct conn *conn)
 static ptrdiff_t send_slice(struct estab_stack *stack, struct conn *conn, const struct slice *slice,
                             unsigned flags)
 {
-    if (slice->length > 0 && !may_have_blocks(stack, conn)) {
+    if (slice->length > 0 && !conn_may_have_blocks(stack, conn)) {
         tcp_want_write(&conn->tcp, &stack->tcp);
         return -ESTAB_EAGAIN;
     }
@@ -110,7 +100,7 @@ uint8_t *estab_send_reserve(estab_stack *stack, estab_conn handle, size_t *lengt
     }
     uint32_t contiguous = 0;
     uint32_t room = conn_send_room(&conn->tcp);
-    bool may = room > 0 && may_have_blocks(stack, conn);
+    bool may = room > 0 && conn_may_have_blocks(stack, conn);
     uint8_t *at = may ? send_queue_reserve(&conn->tcp.snd, &stack->pool, &contiguous) : NULL;
     if (at == NULL) {
         *error = -ESTAB_EAGAIN;

@@ -105,14 +105,23 @@ void queue_starved(struct estab_stack *stack, struct conn *conn)
     }
 }
 
+static void tell_writable(struct estab_stack *stack, struct conn *conn)
+{
+    if (conn_writable(&conn->tcp)) {
+        conn->tcp.want_write = false;
+        conn->tcp.events |= ESTAB_WRITABLE;
+        conn_settle(stack, conn);
+    }
+}
+
 /*
- * Blocks have come back: as many of those who found none may try again as there are blocks to spare, and no
- * more until these have had time to. A connection that has ended meanwhile gives its record back in any case.
+ * Blocks have come back: no more of those who found none may try again than there are blocks, and no others
+ * until these have had time to. Who may not have the last ones stands behind. A connection that has ended
+ * meanwhile gives its record back in any case.
  */
 void wake_starved(struct estab_stack *stack)
 {
-    bool may = blocks_recovered(stack) && stack->tcp.now >= stack->wake_ns;
-    uint32_t left = may ? pool_available(&stack->pool) - stack->pool.total / 8 : 0;
+    uint32_t left = stack->tcp.now >= stack->wake_ns ? pool_available(&stack->pool) : 0;
     for (unsigned n = 0; n < WAKE_A_CALL && stack->starved.head != NONE; n++) {
         if (left == 0 && stack->conns[stack->starved.head].in_use) {
             return;
@@ -122,12 +131,12 @@ void wake_starved(struct estab_stack *stack)
             conn_recycle(stack, conn);
             continue;
         }
-        left--;
         stack->wake_ns = stack->tcp.now + WAKE_AGAIN_NS;
-        if (conn_writable(&conn->tcp)) {
-            conn->tcp.want_write = false;
-            conn->tcp.events |= ESTAB_WRITABLE;
-            conn_settle(stack, conn);
+        if (conn_may_have_blocks(stack, conn)) {
+            left--;
+            tell_writable(stack, conn);
+        } else {
+            push(stack, &stack->starved, conn);
         }
     }
 }

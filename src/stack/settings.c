@@ -6,7 +6,7 @@
 #include "stack/stack.h"
 
 #define MILLISECOND UINT64_C(1000000)
-#define SECOND UINT64_C(1000000000)
+#define SECOND      UINT64_C(1000000000)
 
 void estab_config_init(struct estab_config *config)
 {

@@ -1,13 +1,14 @@
 /*
- * What is given up when the budget is used up (V-36, V-46; RFC 6429 4; RFC 2018 8): first text ahead of gaps,
- * then orphans that do not get on, then the connections that have waited for their peers for longest, which
- * learn it as -ESTAB_ENOBUFS and whose peers get a RST. Fragments, handshakes and TIME-WAIT records hold no
- * block: they make room in their own tables, the oldest first.
+ * What is given up when the budget is used up (V-36, V-46, R6429-02; RFC 2018 8): first text ahead of
+ * gaps, then orphans that do not get on, then the connections that have waited for their peers for
+ * longest, which learn it as -ESTAB_ENOBUFS and whose peers get a RST. Fragments, handshakes and TIME-WAIT
+ * records hold no block: they make room in their own tables, the oldest first.
  *
- * Nothing is walked: a hand goes over the records of connections, LOOK of them a call, and goes on where it
- * was. What has waited for less than stall_ns is healthy and stays; so does what waits for nothing. Naptha's
- * idle connections cannot be told from honest ones here, and cost no block: they are the application's to end,
- * or keep-alive's. A call of the user's on one connection never ends another that somebody may hold.
+ * Nothing is walked: a hand goes over the records of connections, LOOK of them a call, and goes on where
+ * it was. What has waited for less than stall_ns is healthy and stays; so does what waits for nothing.
+ * Naptha's idle connections cannot be told from honest ones here, and cost no block: they are the
+ * application's to end, or keep-alive's. A call of the user's on one connection never ends another that
+ * somebody may hold.
  */
 #include "stack/stack.h"
 #include "tcp/receive.h"
@@ -116,8 +117,7 @@ static bool enough(const struct estab_stack *stack, const struct look *look)
 
 static void end_connection(struct estab_stack *stack, struct conn *conn)
 {
-    uint64_t *counter =
-        conn->orphan ? &stack->counters.orphans_dropped : &stack->counters.shed_connections;
+    uint64_t *counter = conn->orphan ? &stack->counters.orphans_dropped : &stack->counters.shed_connections;
     ++*counter;
     stack->shed.records_wanted -= stack->shed.records_wanted > 0;
     conn_context(stack, conn, stack->tcp.now);
@@ -212,7 +212,8 @@ void shed_for_text(struct estab_stack *stack, const struct conn *conn, const str
 void shed_for_record(struct estab_stack *stack)
 {
     const struct look look = {.blocks = 0};
-    if (stack->conn_count == stack->settings.max_connections && !shed_orphan(stack, &look) && stack->shed.records_wanted < LOOK) {
+    if (stack->conn_count == stack->settings.max_connections && !shed_orphan(stack, &look) &&
+        stack->shed.records_wanted < LOOK) {
         stack->shed.records_wanted++;
     }
 }

@@ -302,6 +302,15 @@ static inline bool blocks_recovered(const struct estab_stack *stack)
 {
     return pool_available(&stack->pool) > stack->pool.total / 8;
 }
+/*
+ * The last eighth of the blocks is not for senders whose peer takes no more anyway: who can send at once
+ * needs them, and what arrives in order (V-36). They wait until blocks come back, or the window opens.
+ */
+static inline bool conn_may_have_blocks(const struct estab_stack *stack, const struct conn *conn)
+{
+    const struct tcp_conn *c = &conn->tcp;
+    return blocks_recovered(stack) || !c->established || send_queue_length(&c->snd) < c->snd_wnd;
+}
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child);
 struct conn *waiting_pop(struct estab_stack *stack, struct conn *listener);
 /* It has ended while it waited. */

@@ -11,14 +11,14 @@
 #define CROWD_ISN 0xffffff00u /* of every peer: each stream crosses the wrap soon */
 
 struct crowd_peer {
-    uint32_t snd, rcv;      /* the next numbers of both streams */
-    uint32_t got;           /* bytes of text in order */
+    uint32_t snd, rcv; /* the next numbers of both streams */
+    uint32_t got;      /* bytes of text in order */
     uint16_t port;
-    bool synchronized;      /* the SYN,ACK has come */
-    bool fin;               /* the server's FIN has come */
-    bool reset;             /* so has a RST */
-    bool deaf;              /* takes no text: what is said to it does not count */
-    bool told;              /* something came since the test looked last, and it stands in `heard` */
+    bool synchronized; /* the SYN,ACK has come */
+    bool fin;          /* the server's FIN has come */
+    bool reset;        /* so has a RST */
+    bool deaf;         /* takes no text: what is said to it does not count */
+    bool told;         /* something came since the test looked last, and it stands in `heard` */
 };
 
 struct crowd {
@@ -35,7 +35,8 @@ struct crowd {
     uint8_t drop; /* enum estab_drop of the last segment said */
 };
 
-static inline void crowd_start(struct crowd *c, const struct estab_config *config, size_t size, uint32_t count)
+static inline void crowd_start(struct crowd *c, const struct estab_config *config, size_t size,
+                               uint32_t count)
 {
     const struct estab_interface interface = {.size = sizeof interface, .mtu = 1500};
     const struct estab_addr ours = estab_addr_ipv4(10, 0, 0, 1, 0);
@@ -84,7 +85,7 @@ static inline uint32_t crowd_get32(const uint8_t *at)
 /* What a peer says; its number stands in its address. */
 struct crowd_words {
     unsigned flags;
-    uint32_t seq;    /* relative to what it would send next: 0 = in order */
+    uint32_t seq; /* relative to what it would send next: 0 = in order */
     unsigned wnd;
     unsigned length; /* of text, all 'x' */
 };

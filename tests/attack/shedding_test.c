@@ -12,9 +12,9 @@
 struct server {
     struct crowd crowd;
     estab_conn listener;
-    estab_conn *conns;   /* by peer */
-    uint32_t *owed;      /* bytes still to be sent to it */
-    uint32_t *asked;     /* bytes of its request that have come */
+    estab_conn *conns; /* by peer */
+    uint32_t *owed;    /* bytes still to be sent to it */
+    uint32_t *asked;   /* bytes of its request that have come */
     uint32_t (*answer)(uint32_t peer);
     uint32_t accepted, refused_memory, timed_out, other_errors;
     uint32_t accept_most; /* in one round */
@@ -65,7 +65,8 @@ static void server_ends(struct server *s, uint32_t i)
     assert_int_equal(estab_status(s->crowd.stack, s->conns[i], &status), 0);
     s->refused_memory += status.error == -ESTAB_ENOBUFS;
     s->timed_out += status.error == -ESTAB_ETIMEDOUT;
-    s->other_errors += status.error != 0 && status.error != -ESTAB_ENOBUFS && status.error != -ESTAB_ETIMEDOUT;
+    s->other_errors +=
+        status.error != 0 && status.error != -ESTAB_ENOBUFS && status.error != -ESTAB_ETIMEDOUT;
     assert_int_equal(estab_close(s->crowd.stack, s->crowd.now, s->conns[i]), 0);
     s->conns[i] = 0;
 }
@@ -161,12 +162,12 @@ static struct estab_config config_of(uint32_t connections)
 
 /* ---- V-36 ---- */
 
-#define HOLDERS  (ESTAB_TEST_SLOW ? 8000u : 50000u)
-#define HEALTHY  200u
-#define IDLE     200u
+#define HOLDERS   (ESTAB_TEST_SLOW ? 8000u : 50000u)
+#define HEALTHY   200u
+#define IDLE      200u
 #define NEWCOMERS (ESTAB_TEST_SLOW ? 600u : 2000u)
-#define STEP     (10 * MS)
-#define PATIENCE (20 * SECOND) /* of a newcomer */
+#define STEP      (10 * MS)
+#define PATIENCE  (20 * SECOND) /* of a newcomer */
 
 enum kind { HOLDER, HEALTH, IDLER, NEWCOMER };
 
@@ -367,7 +368,7 @@ static void peers_that_take_nothing_lose_and_nobody_else(void **state)
     assert_true(g.served >= NEWCOMERS * 99 / 100);
     assert_true(memory.used_high <= memory.budget);
     assert_int_equal(memory.budget, s->crowd.size);
-    assert_true(counters.shed_connections > HOLDERS / 50); /* the blocks did run out */
+    assert_true(counters.shed_connections > HOLDERS / 50);          /* the blocks did run out */
     assert_int_equal(s->refused_memory, counters.shed_connections); /* each was told */
     assert_int_equal(s->other_errors, 0);
     free(g.clients);
@@ -376,7 +377,10 @@ static void peers_that_take_nothing_lose_and_nobody_else(void **state)
 
 /* ---- V-37 ---- */
 
-/* V-37: ten days of a closed window: at most a probe a minute, and the connection stays until its user ends it. */
+/*
+ * V-37: ten days of a closed window: at most a probe a minute, and the connection stays until its user
+ * ends it.
+ */
 static void closed_window_is_probed_slowly_until_the_user_decides(void **state)
 {
     (void)state;
@@ -452,8 +456,8 @@ static void expect_all_freed(struct server *s)
 }
 
 /*
- * V-46: 10,000 peers vanish while their connections are closed, in FIN-WAIT-1, FIN-WAIT-2, CLOSING and LAST-ACK
- * by turns: each is over within 60 s and R2, and nothing is left.
+ * V-46: 10,000 peers vanish while their connections are closed, in FIN-WAIT-1, FIN-WAIT-2, CLOSING and
+ * LAST-ACK by turns: each is over within 60 s and R2, and nothing is left.
  */
 static void peers_that_vanish_while_closing_leave_nothing(void **state)
 {
@@ -580,6 +584,358 @@ static void more_clients_than_the_backlog_are_served_as_they_try_again(void **st
     server_stop(&s);
 }
 
+/* ---- the order, and who stays ---- */
+
+/* Peers of a small stack, each in a plight of its own. */
+enum { AHEAD, ORPHAN, STALLED, LATELY, QUIET, FILLER, PLIGHTS };
+
+static uint32_t three_blocks(uint32_t i)
+{
+    return i == FILLER ? 0 : 3000;
+}
+
+static void server_start_small(struct server *s, const struct estab_config *config, unsigned blocks)
+{
+    server_start(s, config, estab_memory_minimum(config) + (size_t)blocks * config->block_size, 64);
+    s->answer = three_blocks;
+}
+
+/* Asks, and takes none of the answer: it waits for this peer from now on. */
+static void stalls(struct server *s, uint32_t i)
+{
+    struct crowd *c = &s->crowd;
+    c->peers[i].deaf = true;
+    crowd_say(c, i, (struct crowd_words){.flags = ACK | PSH, .wnd = 60000, .length = REQUEST});
+    crowd_go_on(c, i, REQUEST);
+    settle(s);
+}
+
+/* Text in order that nobody reads, until no more is taken; what was given up for it, in order. */
+static void fill(struct server *s, char *order, uint8_t *drop)
+{
+    struct crowd *c = &s->crowd;
+    struct estab_counters before = crowd_counters(c);
+    s->reads_nothing = true;
+    do {
+        crowd_say(c, FILLER, (struct crowd_words){.flags = ACK, .wnd = 60000, .length = 500});
+        crowd_go_on(c, FILLER, c->drop == ESTAB_DROP_NONE ? 500 : 0);
+        struct estab_counters now = crowd_counters(c);
+        const char *what = now.shed_out_of_order > before.shed_out_of_order ? "a"
+                           : now.orphans_dropped > before.orphans_dropped   ? "o"
+                           : now.shed_connections > before.shed_connections ? "s"
+                                                                            : "";
+        strcat(order, what);
+        before = now;
+    } while (c->drop == ESTAB_DROP_NONE && strlen(order) < 20);
+    *drop = c->drop;
+    assert_null(estab_check(c->stack));
+}
+
+/*
+ * V-36, R6429-02: text in order is what must have room. For it are given up: what came ahead of a gap,
+ * then an orphan that does not get on, then who has waited for its peer for longest. Who has waited for
+ * less than stall_ns stays, and who waits for nothing.
+ */
+static void what_is_given_up_goes_in_the_stated_order(void **state)
+{
+    (void)state;
+    struct server s;
+    struct estab_config config = config_of(16);
+    server_start_small(&s, &config, 24);
+    struct crowd *c = &s.crowd;
+    crowd_connect(c, 0, PLIGHTS, 60000);
+    settle(&s);
+    crowd_say(c, AHEAD, (struct crowd_words){.flags = ACK, .seq = 50, .wnd = 60000, .length = 500});
+    stalls(&s, ORPHAN);
+    assert_int_equal(estab_close(c->stack, c->now, s.conns[ORPHAN]), 0);
+    s.conns[ORPHAN] = 0;
+    stalls(&s, STALLED);
+    pass(&s, 12 * SECOND);
+    stalls(&s, LATELY);
+    pass(&s, 5 * SECOND);
+    struct estab_memory use = crowd_memory(c);
+    assert_int_equal(use.out_of_order_bytes, 2 * 1024);
+    assert_int_equal(use.send_bytes, 9 * 1024);
+    assert_int_equal(use.receive_bytes, 0);
+    assert_int_equal(use.orphans, 1);
+    char order[32] = "";
+    uint8_t drop = 0;
+    fill(&s, order, &drop);
+    assert_string_equal(order, "aos");
+    assert_int_equal(drop, ESTAB_DROP_NO_MEMORY);
+    use = crowd_memory(c);
+    assert_int_equal(use.out_of_order_bytes, 0);
+    assert_int_equal(use.send_bytes, 3 * 1024);
+    assert_int_equal(use.receive_bytes + use.send_bytes, (size_t)use.blocks * use.block_size);
+    assert_int_equal(use.used, use.used_high);
+    assert_true(use.used_high <= use.budget);
+    settle(&s);
+    assert_int_equal(s.refused_memory, 1);
+    assert_int_equal(s.conns[STALLED], 0);
+    assert_true(c->peers[STALLED].reset && c->peers[ORPHAN].reset);
+    assert_true(s.conns[AHEAD] != 0 && s.conns[LATELY] != 0 && s.conns[QUIET] != 0);
+    server_stop(&s);
+}
+
+/* A stall_ns of ESTAB_INFINITE: nobody is ended; one of more than four hours is refused by its name. */
+static void nobody_is_ended_where_it_is_switched_off(void **state)
+{
+    (void)state;
+    struct server s;
+    struct estab_config config = config_of(16);
+    config.stall_ns = ESTAB_INFINITE;
+    server_start_small(&s, &config, 24);
+    crowd_connect(&s.crowd, 0, PLIGHTS, 60000);
+    settle(&s);
+    stalls(&s, STALLED);
+    pass(&s, 60 * SECOND);
+    char order[32] = "";
+    uint8_t drop = 0;
+    fill(&s, order, &drop);
+    assert_string_equal(order, "");
+    assert_int_equal(drop, ESTAB_DROP_NO_MEMORY);
+    server_stop(&s);
+
+    static uint8_t memory[1 << 20] __attribute__((aligned(16)));
+    const char *what = NULL;
+    int error = 0;
+    config.stall_ns = 4 * 3600 * SECOND + 1;
+    assert_null(estab_init(memory, sizeof memory, &config, &error, &what));
+    assert_int_equal(error, -ESTAB_EINVAL);
+    assert_string_equal(what, "stall_ns");
+}
+
+/*
+ * A send that finds no block ends nobody by itself, so that what a user holds of one connection outlives
+ * calls on others; the tick does, and tells the sender that there is room.
+ */
+static void sender_without_a_block_is_helped_by_the_tick(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[3000];
+    struct server s;
+    struct estab_config config = config_of(16);
+    server_start_small(&s, &config, 24);
+    struct crowd *c = &s.crowd;
+    crowd_connect(c, 0, PLIGHTS, 60000);
+    settle(&s);
+    stalls(&s, STALLED);
+    pass(&s, 8 * SECOND);
+    char order[32] = "";
+    uint8_t drop = 0;
+    fill(&s, order, &drop);
+    assert_string_equal(order, ""); /* nobody has stalled for long enough */
+    s.reads_nothing = false;
+    c->now += 4 * SECOND;
+    uint64_t before = crowd_counters(c).shed_connections;
+    assert_int_equal(estab_send(c->stack, c->now, s.conns[QUIET], bytes, sizeof bytes, 0), -ESTAB_EAGAIN);
+    assert_int_equal(crowd_counters(c).shed_connections, before);
+    assert_true(estab_next_deadline(c->stack) <= c->now);
+    crowd_tick(c);
+    assert_int_equal(crowd_counters(c).shed_connections, before + 1);
+    assert_true(estab_ready(c->stack, s.conns[STALLED]) & ESTAB_ERROR);
+    struct estab_event events[8];
+    unsigned n = estab_poll(c->stack, events, 8);
+    bool writable = false;
+    for (unsigned k = 0; k < n; k++) {
+        writable = writable || (events[k].conn == s.conns[QUIET] && (events[k].changed & ESTAB_WRITABLE));
+    }
+    assert_true(writable);
+    assert_true(estab_send(c->stack, c->now, s.conns[QUIET], bytes, sizeof bytes, 0) > 0);
+    server_stop(&s);
+}
+
+/*
+ * V-36 (Naptha): where records of connections run out, one that has stalled makes room and its user is
+ * told, and the newcomer is served as it tries again; connections that owe nothing are never ended for
+ * another.
+ */
+static void stalled_connection_gives_its_record_and_idle_ones_do_not(void **state)
+{
+    (void)state;
+    const uint32_t idle = 14;
+    struct server s;
+    struct estab_config config = config_of(idle + 2); /* and the listener, and one that stalls */
+    server_start_small(&s, &config, 60);
+    struct crowd *c = &s.crowd;
+    crowd_connect(c, 0, idle + 1, 60000);
+    settle(&s);
+    assert_int_equal(crowd_memory(c).connections, crowd_memory(c).connections_max);
+    crowd_say(c, 40, (struct crowd_words){.flags = SYN, .wnd = 60000});
+    crowd_listen(c);
+    crowd_go_on(c, 40, 1);
+    for (unsigned n = 0; n < 5; n++) { /* all are idle: it must wait */
+        crowd_say(c, 40, (struct crowd_words){.flags = ACK, .wnd = 60000});
+        assert_int_equal(c->drop, ESTAB_DROP_NO_MEMORY);
+        pass(&s, SECOND);
+    }
+    stalls(&s, idle);
+    pass(&s, 12 * SECOND);
+    c->peers[40] = (struct crowd_peer){.snd = CROWD_ISN, .port = 6000, .told = c->peers[40].told};
+    assert_int_equal(crowd_counters(c).shed_connections, 0); /* nobody wants its record now */
+    crowd_say(c, 40, (struct crowd_words){.flags = SYN, .wnd = 60000});
+    crowd_listen(c);
+    crowd_go_on(c, 40, 1);
+    crowd_say(c, 40, (struct crowd_words){.flags = ACK, .wnd = 60000});
+    assert_int_equal(c->drop, ESTAB_DROP_NO_MEMORY);
+    settle(&s);
+    assert_int_equal(crowd_counters(c).shed_connections, 1);
+    assert_int_equal(s.refused_memory, 1);
+    crowd_say(c, 40, (struct crowd_words){.flags = ACK | PSH, .wnd = 60000, .length = REQUEST});
+    assert_int_equal(c->drop, ESTAB_DROP_NONE);
+    settle(&s);
+    assert_true(c->peers[40].got > 0);
+    for (uint32_t i = 0; i < idle; i++) {
+        assert_true(s.conns[i] != 0 && !c->peers[i].reset);
+    }
+    server_stop(&s);
+}
+
+/*
+ * V-46: orphans are under a cap: the one that got on least recently is reset and counted, and one that
+ * does not.
+ */
+static void orphans_are_under_a_cap(void **state)
+{
+    (void)state;
+    enum { CAP = 10, ALL = 30 };
+    struct server s;
+    struct estab_config config = config_of(64);
+    config.max_orphans = CAP;
+    server_start_small(&s, &config, 200);
+    struct crowd *c = &s.crowd;
+    crowd_connect(c, 0, ALL, 60000);
+    settle(&s);
+    for (uint32_t i = 0; i < ALL; i++) {
+        stalls(&s, i);
+    }
+    for (uint32_t i = 0; i < ALL; i++) {
+        assert_int_equal(estab_close(c->stack, c->now, s.conns[i]), 0);
+        s.conns[i] = 0;
+        assert_true(crowd_memory(c).orphans <= CAP);
+        if (i < CAP) { /* peer 0 takes a little each second */
+            c->peers[0].rcv += 100;
+            crowd_say(c, 0, (struct crowd_words){.flags = ACK, .wnd = 60000});
+        }
+        assert_null(estab_check(c->stack));
+        pass(&s, SECOND);
+        assert_int_equal(crowd_counters(c).orphans_dropped, i < CAP ? 0 : i - CAP + 1);
+        for (uint32_t k = 1; k <= i; k++) { /* the others went in turn, peer 0 after peer 9 */
+            bool gone = i >= CAP && k <= i - CAP + (i < 2 * CAP - 1 ? 1 : 0);
+            assert_int_equal(c->peers[k].reset, gone);
+        }
+        assert_int_equal(c->peers[0].reset, i >= 2 * CAP - 1);
+    }
+    assert_int_equal(s.refused_memory, 0);
+    server_stop(&s);
+}
+
+/*
+ * RFC 2018 8: what was reported by SACK and given up is not reported again, so that the peer learns of it
+ * and sends it again; not a byte is lost by that.
+ */
+static void what_was_given_up_is_not_reported_any_more(void **state)
+{
+    (void)state;
+    struct rig_options options;
+    rig_defaults(&options);
+    options.config.block_size = 256;
+    options.config.max_connections = 8;
+    options.sack = true;
+    options.memory = (estab_memory_minimum(&options.config) + 8 * 256 + 63) & ~(size_t)63;
+    struct rig *r = rig_start(&options);
+    rig_listen(r, 5);
+    inject(r, .flags = SYN);
+    expect(r, .flags = SYN | ACK, .ack = 1, .sack_ok = true);
+    inject(r, .flags = ACK, .seq = 1, .ack = 1);
+    rig_accept(r);
+    inject(r, .flags = ACK, .seq = 301, .ack = 1, .length = 200);
+    expect(r, .flags = ACK, .seq = 1, .ack = 1, .sack_count = 1, .sack = {{301, 501}});
+    inject(r, .flags = SYN, .port = PEER_PORT + 1);
+    expect(r, .flags = SYN | ACK, .ack = 1, .port = PEER_PORT + 1);
+    inject(r, .flags = ACK, .seq = 1, .ack = 1, .port = PEER_PORT + 1);
+    uint32_t at = 1;
+    while (rig_counters(r).shed_out_of_order == 0 && at < 20000) {
+        inject(r, .flags = ACK, .seq = at, .ack = 1, .length = 200, .port = PEER_PORT + 1);
+        assert_int_equal(r->drop, ESTAB_DROP_NONE);
+        at += 200;
+        rig_discard(r);
+    }
+    assert_int_equal(rig_counters(r).shed_out_of_order, 1);
+    assert_int_equal(rig_status(r).receive_ahead, 0);
+    inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 100);
+    rig_discard(r);
+    inject(r, .flags = ACK, .seq = 20000, .ack = 1, .length = 1); /* not taken, but answered */
+    expect(r, .flags = ACK, .seq = 1, .ack = 101, .sack_count = 0);
+    assert_int_equal(rig_read(r, 1000), 100);
+    rig_stop(r);
+}
+
+/* ---- bounds of one connection, and of fragments ---- */
+
+/*
+ * V-38: ranges ahead of gaps are at most 256 however large the blocks; what fills the gaps is taken as
+ * ever.
+ */
+static void ranges_ahead_are_bounded(void **state)
+{
+    (void)state;
+    struct rig_options options;
+    rig_defaults(&options);
+    options.config.block_size = 65536;
+    options.memory = estab_memory_minimum(&options.config) + 32 * 65536;
+    struct rig *r = rig_start(&options);
+    rig_reach(r, AT_ESTABLISHED);
+    for (uint32_t i = 0; i < 600; i++) {
+        inject(r, .flags = ACK, .seq = 2 + 2 * i, .ack = 1, .length = 1);
+        rig_discard(r);
+        assert_int_equal(r->drop, i < 256 ? ESTAB_DROP_NONE : ESTAB_DROP_NO_MEMORY);
+    }
+    assert_int_equal(rig_status(r).receive_ahead, 256);
+    inject(r, .flags = ACK, .seq = 1, .ack = 1, .length = 1200);
+    rig_discard(r);
+    assert_int_equal(rig_read(r, 2000), 1200); /* every byte is the right one */
+    rig_stop(r);
+}
+
+/*
+ * V-08: datagrams begun and never finished: their memory keeps its bound, and those that gave way are
+ * counted.
+ */
+static void datagrams_never_finished_keep_their_bound(void **state)
+{
+    (void)state;
+    struct server s;
+    struct estab_config config = config_of(16);
+    server_start(&s, &config, 1 << 20, 64);
+    struct crowd *c = &s.crowd;
+    uint8_t bytes[60] = {
+        0x45, [3] = 60, [6] = 0x20, [8] = 64, [9] = 6, [12] = 10, [13] = 1, [16] = 10, [19] = 1};
+    size_t most = crowd_memory(c).fragment_bytes_max;
+    assert_in_range(most, 2048, 1 << 15);
+    for (unsigned n = 0; n < 1000; n++) {
+        crowd_put16(bytes + 4, n);
+        crowd_put16(bytes + 14, n);
+        crowd_put16(bytes + 10, 0);
+        uint32_t sum = 0;
+        for (unsigned k = 0; k < 20; k += 2) {
+            sum += (uint32_t)bytes[k] << 8 | bytes[k + 1];
+        }
+        sum = (sum & 0xffff) + (sum >> 16);
+        crowd_put16(bytes + 10, ~sum & 0xffff);
+        struct estab_packet packet = {
+            .data = bytes, .length = sizeof bytes, .capacity = sizeof bytes, .interface = 1};
+        estab_input(c->stack, c->now, &packet, 1);
+        assert_true(crowd_memory(c).fragment_bytes <= most);
+    }
+    assert_int_equal(crowd_counters(c).fragments_in, 1000);
+    assert_true(crowd_counters(c).shed_fragments >= 1000 - 16);
+    assert_int_equal(crowd_memory(c).blocks_used, 0);
+    pass(&s, 20 * SECOND);
+    assert_int_equal(crowd_memory(c).fragment_bytes, 0);
+    server_stop(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -588,6 +944,14 @@ int main(void)
         cmocka_unit_test(peers_that_vanish_while_closing_leave_nothing),
         cmocka_unit_test(peers_that_stop_acknowledging_are_freed_at_r2),
         cmocka_unit_test(more_clients_than_the_backlog_are_served_as_they_try_again),
+        cmocka_unit_test(what_is_given_up_goes_in_the_stated_order),
+        cmocka_unit_test(nobody_is_ended_where_it_is_switched_off),
+        cmocka_unit_test(sender_without_a_block_is_helped_by_the_tick),
+        cmocka_unit_test(stalled_connection_gives_its_record_and_idle_ones_do_not),
+        cmocka_unit_test(orphans_are_under_a_cap),
+        cmocka_unit_test(what_was_given_up_is_not_reported_any_more),
+        cmocka_unit_test(ranges_ahead_are_bounded),
+        cmocka_unit_test(datagrams_never_finished_keep_their_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
