@@ -16,8 +16,8 @@ struct benchmark {
 };
 
 static const struct benchmark benchmarks[] = {
-    {"bulk", bench_bulk},     {"conn", bench_conn},   {"lookup", bench_lookup},
-    {"memory", bench_memory}, {"flood", bench_flood},
+    {"bulk", bench_bulk},     {"conn", bench_conn},     {"cookie", bench_cookie},
+    {"lookup", bench_lookup}, {"memory", bench_memory}, {"flood", bench_flood},
 };
 
 #define BENCHMARKS (sizeof benchmarks / sizeof benchmarks[0])
@@ -60,7 +60,7 @@ static int run_named(const char *name, const struct bench_settings *settings)
             return benchmarks[i].run(settings);
         }
     }
-    return tool_usage("'%s' is no benchmark: bulk, conn, lookup, memory or flood", name);
+    return tool_usage("'%s' is no benchmark: bulk, conn, cookie, lookup, memory or flood", name);
 }
 
 static int run_all(const struct bench_settings *settings)
@@ -97,6 +97,7 @@ int bench_main(int argc, char **argv)
          offsetof(struct bench_settings, no_cookies), 0, 0},
         {"check", 0, OPTION_FLAG, NULL, "flood: fail where a figure misses its bound",
          offsetof(struct bench_settings, check), 0, 0},
+        {"ipv6", '6', OPTION_FLAG, NULL, "cookie: over IPv6", offsetof(struct bench_settings, ipv6), 0, 0},
         {"json", 0, OPTION_FLAG, NULL, "report as JSON, an object a line",
          offsetof(struct bench_settings, json), 0, 0},
         {.name = NULL},
@@ -109,12 +110,13 @@ int bench_main(int argc, char **argv)
     struct option_group group = {"Options", table, &settings};
     struct option_command command = {
         .name = "bench",
-        .arguments = "[bulk|conn|lookup|memory|flood]",
-        .summary = "Measures two stacks in this process, joined by packet buffers, on one core; every packet "
+        .arguments = "[bulk|conn|cookie|lookup|memory|flood]",
+        .summary = "Measures stacks in this process, joined by packet buffers, on one core; every packet "
                    "is made,\n"
-                   "checksummed, verified and parsed. Without a name: the first four.\n"
+                   "checksummed, verified and parsed. Without a name: all but flood.\n"
                    "  bulk    one connection, as fast as it goes\n"
                    "  conn    open, one byte, close\n"
+                   "  cookie  SYNs answered by SYN cookies\n"
                    "  lookup  one byte on a random connection of N, and the answer\n"
                    "  memory  bytes of an idle connection, a TIME-WAIT, a half-open connection\n"
                    "  flood   one stack under attack, in virtual time, and what its clients see of it",

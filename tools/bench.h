@@ -25,6 +25,7 @@ struct bench_settings {
     uint32_t connections; /* UINT32_MAX = the benchmark's own choice */
     uint32_t time_wait;
     uint32_t batch; /* lookup: exchanges under way at once */
+    bool ipv6;      /* cookie: over IPv6 */
     bool json;
     const char *kind; /* flood: and what follows */
     size_t budget;
@@ -104,6 +105,7 @@ void bench_report(const struct bench_settings *settings, const char *bench, cons
 /* The benchmarks: exit codes. */
 int bench_bulk(const struct bench_settings *settings);
 int bench_conn(const struct bench_settings *settings);
+int bench_cookie(const struct bench_settings *settings);
 int bench_lookup(const struct bench_settings *settings);
 int bench_memory(const struct bench_settings *settings);
 int bench_flood(const struct bench_settings *settings);
