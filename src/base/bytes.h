@@ -17,6 +17,11 @@ static inline uint32_t get_be32(const uint8_t *p)
     return ((uint32_t)p[0] << 24) | ((uint32_t)p[1] << 16) | ((uint32_t)p[2] << 8) | p[3];
 }
 
+static inline uint64_t get_be64(const uint8_t *p)
+{
+    return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+}
+
 static inline void put_be16(uint8_t *p, uint32_t v)
 {
     p[0] = (uint8_t)(v >> 8);
@@ -41,6 +46,15 @@ static inline uint32_t be32_word(uint32_t v)
     return v;
 #else
     return v >> 24 | (v >> 8 & 0xff00u) | (v << 8 & 0xff0000u) | v << 24;
+#endif
+}
+
+static inline uint64_t be64_word(uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return v;
+#else
+    return (uint64_t)be32_word((uint32_t)v) << 32 | be32_word((uint32_t)(v >> 32));
 #endif
 }
 

@@ -53,8 +53,7 @@ static void offer_links(const struct search *search, struct way *best)
         const struct ip_interface *interface = host_interface(search->ip, i);
         for (unsigned k = 0; k < interface->address_count; k++) {
             const struct ip_address *own = &interface->addresses[k];
-            if (ip_addr_is_v4(&own->address) == ip_addr_is_v4(destination) &&
-                ip_addr_in_prefix(destination, &own->address, own->prefix)) {
+            if (ip_addr_in_prefix(destination, &own->address, own->prefix)) {
                 offer(search, best, i, own->prefix + 2u, NULL);
             }
         }
@@ -66,8 +65,7 @@ static void offer_routes(const struct search *search, struct way *best)
     const struct ip_addr *destination = search->query->destination;
     for (unsigned i = 0; i < search->ip->route_count; i++) {
         const struct ip_route *route = &search->ip->routes[i];
-        if (ip_addr_is_v4(&route->network) == ip_addr_is_v4(destination) &&
-            ip_addr_in_prefix(destination, &route->network, route->prefix)) {
+        if (ip_addr_in_prefix(destination, &route->network, route->prefix)) {
             const struct ip_addr *gateway = ip_addr_is_any(&route->gateway) ? NULL : &route->gateway;
             offer(search, best, route->interface, route->prefix + 2u, gateway);
         }
@@ -93,10 +91,21 @@ static void offer_defaults(const struct search *search, struct way *best)
     }
 }
 
+/* A packet came by the only link there is, and that has no link addresses: the answer goes back by it. */
+static bool is_only_way(const struct search *search)
+{
+    const struct ip_host *ip = search->ip;
+    return ip->interface_count == 1 && search->query->hint == 1 && search->scope <= 1 &&
+           !ip_addr_is_any(search->source) && !host_interface(ip, 1)->setup.ethernet;
+}
+
 static struct way find_way(struct search *search)
 {
     const struct ip_host *ip = search->ip;
     struct way best = {0, NULL, 0};
+    if (is_only_way(search)) {
+        return (struct way){1, search->query->destination, 0};
+    }
     if (!link_local_v6(search->query->destination)) {
         offer_links(search, &best);
         offer_routes(search, &best);

@@ -60,10 +60,10 @@ bool ip_addr_in_prefix(const struct ip_addr *a, const struct ip_addr *network, u
     if (prefix > 128 || bits > 128) {
         return false;
     }
-    unsigned whole = bits / 8;
-    unsigned rest = bits % 8;
-    if (memcmp(a->b, network->b, whole) != 0) {
-        return false;
+    uint64_t upper = get_be64(a->b) ^ get_be64(network->b);
+    uint64_t lower = get_be64(a->b + 8) ^ get_be64(network->b + 8);
+    if (bits <= 64) {
+        return bits == 0 || upper >> (64 - bits) == 0;
     }
-    return rest == 0 || ((a->b[whole] ^ network->b[whole]) >> (8 - rest)) == 0;
+    return upper == 0 && lower >> (128 - bits) == 0;
 }

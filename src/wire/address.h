@@ -38,14 +38,12 @@ static inline bool ip_addr_is_v4(const struct ip_addr *a)
     return upper == 0 && get_be32(a->b + 8) == 0xffff;
 }
 
-/* In words, so that a comparison or a copy that follows finds whole words stored. */
+/* In one piece, so that a comparison or a copy that follows need not wait for the parts to be stored. */
 static inline void ip_addr_set_v4(struct ip_addr *a, const uint8_t bytes[4])
 {
-    const uint64_t upper = 0;
-    const uint32_t prefix = be32_word(0xffff);
-    memcpy(a->b, &upper, 8);
-    memcpy(a->b + 8, &prefix, 4);
-    memcpy(a->b + 12, bytes, 4);
+    typedef uint64_t whole __attribute__((vector_size(16)));
+    const whole value = {0, be64_word((uint64_t)0xffff << 32 | get_be32(bytes))};
+    memcpy(a->b, &value, 16);
 }
 
 static inline struct ip_addr ip_addr_v4(const uint8_t bytes[4])

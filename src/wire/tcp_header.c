@@ -24,6 +24,10 @@
 #define FLAGS_MASK                0x0fffu
 #define NOP_NOP_TIMESTAMPS        0x0101080au
 #define NOP_NOP_TIMESTAMPS_LENGTH 12u
+#define ALL_SYN_OPTIONS_LENGTH    20u
+#define MSS_HEAD                  0x0204u
+#define SACK_PERMITTED_TIMESTAMPS 0x0402080au
+#define NOP_WINDOW_SCALE_HEAD     0x010303u
 
 static uint32_t padded(uint32_t length)
 {
@@ -115,6 +119,25 @@ static enum tcp_parse_verdict read_options(const uint8_t *data, uint32_t length,
     return TCP_PARSED;
 }
 
+/*
+ * What nearly every SYN looks like: MSS, SACK-permitted, timestamps, NOP, window scale. False: it does not,
+ * and nothing was read.
+ */
+static bool read_all_syn_options(const uint8_t *data, struct tcp_options *options)
+{
+    uint32_t mss = get_be32(data);
+    uint32_t scale = get_be32(data + 16);
+    if (mss >> 16 != MSS_HEAD || (uint16_t)mss == 0 || get_be32(data + 4) != SACK_PERMITTED_TIMESTAMPS ||
+        scale >> 8 != NOP_WINDOW_SCALE_HEAD) {
+        return false;
+    }
+    options->has_mss = options->sack_permitted = options->has_window_scale = true;
+    options->mss = (uint16_t)mss;
+    options->window_scale = (uint8_t)scale;
+    read_timestamps(data + 8, options);
+    return true;
+}
+
 /* The blocks of SACK are not touched: their count says that there are none. */
 static inline void clear_options(struct tcp_options *options)
 {
@@ -154,6 +177,10 @@ enum tcp_parse_verdict tcp_segment_parse(const uint8_t *data, size_t length, str
         return TCP_PARSED;
     }
     bool syn = (seg->flags & TCP_SYN) != 0;
+    if (syn && header_length == TCP_HEADER + ALL_SYN_OPTIONS_LENGTH &&
+        read_all_syn_options(data + TCP_HEADER, &seg->options)) {
+        return TCP_PARSED;
+    }
     return read_options(data + TCP_HEADER, header_length - TCP_HEADER, syn, &seg->options);
 }
 
@@ -182,6 +209,14 @@ static inline uint64_t aligned_timestamps_write(uint8_t *out, const struct tcp_o
 {
     return put_word(out, NOP_NOP_TIMESTAMPS) + put_word(out + 4, options->tsval) +
            put_word(out + 8, options->tsecr);
+}
+
+/* What syn_options_write() writes where a SYN has all of them. Returns their sum. */
+static inline uint64_t all_syn_options_write(uint8_t *out, const struct tcp_options *options)
+{
+    return put_word(out, MSS_HEAD << 16 | options->mss) + put_word(out + 4, SACK_PERMITTED_TIMESTAMPS) +
+           put_word(out + 8, options->tsval) + put_word(out + 12, options->tsecr) +
+           put_word(out + 16, NOP_WINDOW_SCALE_HEAD << 8 | options->window_scale);
 }
 
 /* MSS, SACK-permitted, timestamps, NOP, window scale, and NOPs to the next multiple of four. */
@@ -257,11 +292,15 @@ static uint32_t options_write(uint8_t *out, const struct tcp_segment *seg)
 
 uint32_t tcp_header_write_sum(uint8_t out[TCP_MAX_HEADER], const struct tcp_segment *seg, uint64_t *sum)
 {
-    bool common = seg->options.has_timestamps && seg->options.sack_count == 0 && (seg->flags & TCP_SYN) == 0;
-    uint32_t length = TCP_HEADER + NOP_NOP_TIMESTAMPS_LENGTH;
+    const struct tcp_options *options = &seg->options;
+    bool syn = (seg->flags & TCP_SYN) != 0;
+    uint32_t length = TCP_HEADER + (syn ? ALL_SYN_OPTIONS_LENGTH : NOP_NOP_TIMESTAMPS_LENGTH);
     uint64_t words;
-    if (common) {
-        words = aligned_timestamps_write(out + TCP_HEADER, &seg->options);
+    if (!syn && options->has_timestamps && options->sack_count == 0) {
+        words = aligned_timestamps_write(out + TCP_HEADER, options);
+    } else if (syn && options->has_mss && options->sack_permitted && options->has_timestamps &&
+               options->has_window_scale) {
+        words = all_syn_options_write(out + TCP_HEADER, options);
     } else {
         length = TCP_HEADER + options_write(out + TCP_HEADER, seg);
         words = checksum_sum(out + TCP_HEADER, length - TCP_HEADER);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/mem.h"
 #include "base/seq.h"
 
 #define TCP_HEADER 20u
@@ -77,6 +78,12 @@ enum tcp_parse_verdict { TCP_PARSED, TCP_TRUNCATED, TCP_BAD_OFFSET, TCP_BAD_OPTI
 static inline uint32_t tcp_segment_len(const struct tcp_segment *seg)
 {
     return seg->text_length + ((seg->flags & TCP_SYN) ? 1u : 0u) + ((seg->flags & TCP_FIN) ? 1u : 0u);
+}
+
+/* Nothing but zeros; the blocks of SACK are not touched: their count says that there are none. */
+static inline void tcp_segment_clear(struct tcp_segment *seg)
+{
+    memset(seg, 0, offsetof(struct tcp_segment, options.sack));
 }
 
 /* The checksum is the caller's to verify. */
