@@ -83,11 +83,19 @@ void flow_words_of(const struct flow_key *key, struct flow_words *words)
 {
     const uint8_t *l = key->local.b;
     const uint8_t *r = key->remote.b;
-    words->w[0] = (uint64_t)get_be32(l) << 32 | get_be32(l + 4);
-    words->w[1] = (uint64_t)get_be32(l + 8) << 32 | get_be32(l + 12);
-    words->w[2] = (uint64_t)get_be32(r) << 32 | get_be32(r + 4);
-    words->w[3] = (uint64_t)get_be32(r + 8) << 32 | get_be32(r + 12);
-    words->w[4] = (uint64_t)key->local_port << 16 | key->remote_port;
+    uint64_t ports = (uint64_t)key->local_port << 16 | key->remote_port;
+    if (ip_addr_is_v4(&key->local)) {
+        words->w[0] = (uint64_t)get_be32(l + 12) << 32 | get_be32(r + 12);
+        words->w[1] = ports;
+        words->count = 2;
+        return;
+    }
+    words->w[0] = get_be64(l);
+    words->w[1] = get_be64(l + 8);
+    words->w[2] = get_be64(r);
+    words->w[3] = get_be64(r + 8);
+    words->w[4] = ports;
+    words->count = 5;
 }
 
 static inline uint32_t word_of(const uint8_t *bytes)

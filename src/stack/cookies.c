@@ -23,45 +23,28 @@ static const uint16_t mss_table[8] = {TCP_MIN_MSS, 536, 1220, 1360, 1440, 1452, 
 
 static unsigned mss_index(uint32_t mss)
 {
-    unsigned index = 7;
-    while (index > 0 && mss_table[index] > mss) {
-        index--;
+    unsigned index = 0;
+    for (unsigned step = 4; step > 0; step /= 2) {
+        index += mss_table[index + step] <= mss ? step : 0;
     }
     return index;
 }
 
-static uint32_t mac(const struct estab_stack *stack, const struct flow_key *key, uint32_t irs, uint64_t epoch)
+/* The ISS that says `index`, an MSS, to whoever knows the key. */
+static uint32_t cookie(const struct estab_stack *stack, struct flow_words *flow, uint32_t irs, uint64_t epoch,
+                       unsigned index)
 {
-    uint64_t words[6];
-    unsigned count = 0;
-    if (ip_addr_is_v4(&key->local)) {
-        words[count++] = (uint64_t)get_be32(key->local.b + 12) << 32 | get_be32(key->remote.b + 12);
-    } else {
-        struct flow_words flow;
-        flow_words_of(key, &flow);
-        memcpy(words, flow.w, 4 * sizeof words[0]);
-        count = 4;
-    }
-    words[count++] = (uint64_t)irs << 32 | (uint32_t)key->local_port << 16 | key->remote_port;
-    words[count++] = epoch;
-    return (uint32_t)siphash24(&stack->cookie_key, words, count);
-}
-
-/* The ISS that says `data` to whoever knows the key. */
-static uint32_t cookie(const struct estab_stack *stack, const struct flow_key *key, uint32_t irs,
-                       uint64_t epoch, unsigned index)
-{
+    flow->w[flow->count] = (uint64_t)irs << 32 | (uint32_t)(epoch << 3 | index);
+    uint32_t mac = (uint32_t)siphash24(&stack->cookie_key, flow->w, flow->count + 1);
     uint32_t data = (uint32_t)(epoch & 1) << 3 | index;
-    return data << MAC_BITS | (mac(stack, key, irs, epoch << 3 | index) & MAC_MASK);
+    return data << MAC_BITS | (mac & MAC_MASK);
 }
 
 /* ---- the answer to a SYN ---- */
 
-static uint32_t timestamp_clock(const struct estab_stack *stack, const struct flow_key *key)
+static uint32_t timestamp_clock(const struct estab_stack *stack, const struct flow_words *flow)
 {
-    struct flow_words words;
-    flow_words_of(key, &words);
-    return (uint32_t)(stack->tcp.now / 1000000) + guard_timestamp_offset(&stack->isn_key, &words);
+    return (uint32_t)(stack->tcp.now / 1000000) + guard_timestamp_offset(&stack->stamp_key, flow);
 }
 
 /* The latest time that is not ahead and ends in these bits. */
@@ -71,10 +54,9 @@ static uint32_t stamp_with(uint32_t clock, uint32_t bits)
     return (int32_t)(stamp - clock) > 0 ? stamp - (TS_MASK + 1) : stamp;
 }
 
-static void offer(const struct estab_stack *stack, const struct conn *listener, const struct arrival *arrival,
-                  struct tcp_reply *reply)
+static void offer(const struct estab_stack *stack, const struct conn *listener, const struct tcp_options *syn,
+                  const struct flow_words *flow, struct tcp_reply *reply)
 {
-    const struct tcp_options *syn = &arrival->seg->options;
     const struct tcp_conn *c = &listener->tcp;
     if (!syn->has_timestamps || !c->offer_timestamps) {
         return; /* nothing would bring the rest back */
@@ -83,8 +65,8 @@ static void offer(const struct estab_stack *stack, const struct conn *listener, 
     bool sack = syn->sack_permitted && c->offer_sack;
     uint32_t shift = syn->window_scale > TCP_MAX_SHIFT ? TCP_MAX_SHIFT : syn->window_scale;
     reply->timestamps = true;
-    reply->tsval = stamp_with(timestamp_clock(stack, &arrival->key),
-                              (scale ? shift : NO_SCALE) | (sack ? TS_SACK : 0));
+    reply->tsval =
+        stamp_with(timestamp_clock(stack, flow), (scale ? shift : NO_SCALE) | (sack ? TS_SACK : 0));
     reply->tsecr = syn->tsval;
     reply->has_window_scale = scale;
     reply->window_scale = options_choose_shift(c->rcv_limit);
@@ -97,14 +79,27 @@ static void answer(struct estab_stack *stack, const struct conn *listener, const
     const struct tcp_options *options = &syn->options;
     bool v6 = !ip_addr_is_v4(&arrival->key.local);
     uint32_t mss = options->has_mss ? options->mss : v6 ? 1220u : 536u; /* MUST-15 */
-    uint64_t epoch = stack->tcp.now / EPOCH_NS;
-    struct reply reply = {
-        .tcp = {.seq = seq_of(cookie(stack, &arrival->key, syn->seq.v, epoch, mss_index(mss))),
+    struct flow_words flow;
+    flow_words_of(&arrival->key, &flow);
+    uint32_t iss = cookie(stack, &flow, syn->seq.v, stack->tcp.now / EPOCH_NS, mss_index(mss));
+    uint16_t offered = mss_to_offer(stack, listener, arrival);
+    stack->cookie_ns = stack->tcp.now;
+    stack->counters.cookies_sent++;
+    struct reply *reply = reply_room(stack);
+    if (reply == NULL) {
+        return;
+    }
+    *reply = (struct reply){
+        .source = arrival->key.local,
+        .destination = arrival->key.remote,
+        .source_port = arrival->key.local_port,
+        .destination_port = arrival->key.remote_port,
+        .tcp = {.seq = seq_of(iss),
                 .ack = seq_add(syn->seq, 1),
                 .flags = TCP_SYN | TCP_ACK,
                 .wnd = (uint16_t)(listener->tcp.rcv_limit < 65535 ? listener->tcp.rcv_limit : 65535),
                 .has_mss = true,
-                .mss = mss_to_offer(stack, listener, arrival),
+                .mss = offered,
                 .reason = ESTAB_REASON_SYN_COOKIE},
         .interface = arrival->interface,
         .traffic_class = (uint8_t)(listener->dscp << 2),
@@ -112,10 +107,7 @@ static void answer(struct estab_stack *stack, const struct conn *listener, const
         .state_before = ESTAB_LISTEN,
         .state_after = ESTAB_LISTEN,
     };
-    offer(stack, listener, arrival, &reply.tcp);
-    stack->cookie_ns = stack->tcp.now;
-    stack->counters.cookies_sent++;
-    reply_add(stack, &arrival->key, &reply);
+    offer(stack, listener, options, &flow, &reply->tcp);
 }
 
 /* ---- the ACK ---- */
@@ -127,14 +119,13 @@ static bool alive(const struct estab_stack *stack)
 }
 
 /* What the echo of our TSval tells; false: it is none that we sent. */
-static bool take_stamp(const struct estab_stack *stack, const struct arrival *arrival,
-                       struct tcp_half_open *half_open)
+static bool take_stamp(const struct estab_stack *stack, const struct tcp_options *options,
+                       const struct flow_words *flow, struct tcp_half_open *half_open)
 {
-    const struct tcp_options *options = &arrival->seg->options;
     if (!options->has_timestamps) {
         return true;
     }
-    uint32_t age_ms = timestamp_clock(stack, &arrival->key) - options->tsecr;
+    uint32_t age_ms = timestamp_clock(stack, flow) - options->tsecr;
     if (age_ms > 2 * EPOCH_NS / 1000000 + TS_MASK) {
         return false;
     }
@@ -158,7 +149,9 @@ static bool check(const struct estab_stack *stack, const struct arrival *arrival
     if ((epoch & 1) != data >> 3) {
         epoch--; /* of this epoch, or else of the one before */
     }
-    if (!alive(stack) || cookie(stack, &arrival->key, irs, epoch, data & 7) != iss) {
+    struct flow_words flow;
+    flow_words_of(&arrival->key, &flow);
+    if (!alive(stack) || cookie(stack, &flow, irs, epoch, data & 7) != iss) {
         return false;
     }
     *half_open = (struct tcp_half_open){
@@ -168,7 +161,7 @@ static bool check(const struct estab_stack *stack, const struct arrival *arrival
         .mss = mss_table[data & 7],
         .interface = arrival->interface,
     };
-    return take_stamp(stack, arrival, half_open);
+    return take_stamp(stack, &seg->options, &flow, half_open);
 }
 
 const struct estab_cookies estab_syn_cookies = {.answer = answer, .check = check};

@@ -154,6 +154,7 @@ estab_stack *estab_init(void *memory, size_t size, const struct estab_config *co
     make(plan.stack, &settings, &plan);
     plan.stack->isn_key = derive(config->secret, 1);
     derive_table_key(&plan.stack->table_key, config->secret);
+    plan.stack->stamp_key = derive(config->secret, 6);
     plan.stack->port_key = derive(config->secret, 3);
     plan.stack->cookie_key = derive(config->secret, 5);
     plan.stack->budget = size;

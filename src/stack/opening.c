@@ -52,7 +52,7 @@ struct open_facts open_facts_of(struct estab_stack *stack, const struct conn *co
     uint32_t path_mtu = ip_path_mtu(stack->ip, now, &conn->path, &conn->remote);
     struct open_facts facts = {
         .iss = guard_isn(&stack->isn_key, &words, now),
-        .ts_offset = guard_timestamp_offset(&stack->isn_key, &words),
+        .ts_offset = guard_timestamp_offset(&stack->stamp_key, &words),
         .path_mss = mss_of(path_mtu, headers),
         .link_mss = mss_of(ip_link_mtu(stack->ip, &conn->path, &conn->remote), headers),
         .adv_mss = mss_of(interface->mtu, headers), /* MUST-67 */

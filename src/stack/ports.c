@@ -124,8 +124,8 @@ bool port_choose(struct estab_stack *stack, const struct conn *conn, struct flow
     uint32_t pick = 0;
     for (unsigned i = 0; i < RANDOM_TRIES + range; i++) {
         if (i <= RANDOM_TRIES) {
-            words.w[4] = stack->port_counter++;
-            pick = (uint32_t)(((siphash24(&stack->port_key, words.w, 5) >> 32) * range) >> 32);
+            words.w[words.count - 1] = stack->port_counter++;
+            pick = (uint32_t)(((siphash24(&stack->port_key, words.w, words.count) >> 32) * range) >> 32);
         } else {
             pick = pick + 1 == range ? 0 : pick + 1;
         }

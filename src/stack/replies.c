@@ -7,20 +7,28 @@
 #include "stack/stack.h"
 #include "wire/checksum.h"
 
+struct reply *reply_room(struct estab_stack *stack)
+{
+    uint32_t size = stack->settings.max_replies;
+    if (stack->reply_count == size) {
+        stack->counters.drops[ESTAB_DROP_REPLY_QUEUE]++;
+        return NULL;
+    }
+    uint32_t place = stack->reply_head + stack->reply_count++;
+    return &stack->replies[place < size ? place : place - size];
+}
+
 void reply_add(struct estab_stack *stack, const struct flow_key *key, const struct reply *reply)
 {
-    if (stack->reply_count == stack->settings.max_replies) {
-        stack->counters.drops[ESTAB_DROP_REPLY_QUEUE]++;
+    struct reply *slot = reply_room(stack);
+    if (slot == NULL) {
         return;
     }
-    uint32_t place = (stack->reply_head + stack->reply_count) % stack->settings.max_replies;
-    struct reply *slot = &stack->replies[place];
     *slot = *reply;
     slot->source = key->local;
     slot->destination = key->remote;
     slot->source_port = key->local_port;
     slot->destination_port = key->remote_port;
-    stack->reply_count++;
 }
 
 /* RSTs for one remote do not show in what another gets (CVE-2016-5696). */
@@ -67,25 +75,30 @@ static void trace_reply(struct estab_stack *stack, const struct reply *reply, co
     }
 }
 
+static void segment_of(const struct reply *reply, struct tcp_segment *seg)
+{
+    tcp_segment_clear(seg);
+    seg->source_port = reply->source_port;
+    seg->destination_port = reply->destination_port;
+    seg->seq = reply->tcp.seq;
+    seg->ack = reply->tcp.ack;
+    seg->flags = reply->tcp.flags;
+    seg->wnd = reply->tcp.wnd;
+    seg->options.has_timestamps = reply->tcp.timestamps;
+    seg->options.tsval = reply->tcp.tsval;
+    seg->options.tsecr = reply->tcp.tsecr;
+    seg->options.has_mss = reply->tcp.has_mss;
+    seg->options.mss = reply->tcp.mss;
+    seg->options.has_window_scale = reply->tcp.has_window_scale;
+    seg->options.window_scale = reply->tcp.window_scale;
+    seg->options.sack_permitted = reply->tcp.sack_permitted;
+}
+
 static void build(struct estab_stack *stack, struct reply *reply, const struct ip_path *path,
                   struct estab_packet *packet)
 {
-    struct tcp_segment seg = {
-        .source_port = reply->source_port,
-        .destination_port = reply->destination_port,
-        .seq = reply->tcp.seq,
-        .ack = reply->tcp.ack,
-        .flags = reply->tcp.flags,
-        .wnd = reply->tcp.wnd,
-        .options = {.has_timestamps = reply->tcp.timestamps,
-                    .tsval = reply->tcp.tsval,
-                    .tsecr = reply->tcp.tsecr,
-                    .has_mss = reply->tcp.has_mss,
-                    .mss = reply->tcp.mss,
-                    .has_window_scale = reply->tcp.has_window_scale,
-                    .window_scale = reply->tcp.window_scale,
-                    .sack_permitted = reply->tcp.sack_permitted},
-    };
+    struct tcp_segment seg;
+    segment_of(reply, &seg);
     bool v6 = !ip_addr_is_v4(&reply->source);
     uint32_t ports = (uint32_t)reply->source_port << 16 | reply->destination_port;
     struct frame frame = {
@@ -112,7 +125,7 @@ bool reply_pull(struct estab_stack *stack, struct estab_packet *packet)
 {
     while (stack->reply_count > 0) {
         struct reply *reply = &stack->replies[stack->reply_head];
-        stack->reply_head = (stack->reply_head + 1) % stack->settings.max_replies;
+        stack->reply_head = stack->reply_head + 1 == stack->settings.max_replies ? 0 : stack->reply_head + 1;
         stack->reply_count--;
         struct ip_path path = {0};
         struct ip_path_query query = {&reply->destination, 0, reply->interface};

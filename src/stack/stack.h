@@ -150,9 +150,9 @@ struct reply {
     struct ip_addr source;
     struct ip_addr destination;
     struct tcp_reply tcp;
-    estab_conn conn;
     uint16_t source_port;
     uint16_t destination_port;
+    estab_conn conn;
     uint8_t interface;
     uint8_t traffic_class;
     uint8_t hop_limit; /* 0 = the stack's */
@@ -194,7 +194,7 @@ struct estab_stack {
     struct half_open *half_opens;
     uint32_t *bound;           /* heads of chains of bound connections, by port */
     struct reply *replies;
-    struct siphash_key isn_key, port_key, cookie_key;
+    struct siphash_key isn_key, stamp_key, port_key, cookie_key;
     uint64_t cookie_ns;        /* when the last cookie was sent; 0 = never */
     struct flow_hash_key table_key;
     struct index_queue output, parked, ready, starved;
@@ -384,7 +384,9 @@ bool half_opens_tick(struct estab_stack *stack); /* true: more are due */
 uint64_t half_opens_deadline(const struct estab_stack *stack);
 
 /* ---- replies.c: segments for no connection ---- */
-/* Adds a segment that goes out when it is pulled. */
+/* Room for a segment that goes out when it is pulled; NULL: there is none, which is counted. */
+struct reply *reply_room(struct estab_stack *stack);
+/* Such a segment. */
 void reply_add(struct estab_stack *stack, const struct flow_key *key, const struct reply *reply);
 bool reply_pull(struct estab_stack *stack, struct estab_packet *packet);
 /* The RST that tcp_reset_for() makes, within the limit on them. */

@@ -201,8 +201,8 @@ uint32_t estab_flow_hash(const uint8_t key[16], const struct estab_addr *a, cons
     struct flow_key back = {ip_of(b), ip_of(a), b->port, a->port};
     struct flow_words words;
     flow_words_of(&forward, &words);
-    uint64_t sum = siphash13(&sip, words.w, 5);
+    uint64_t sum = siphash13(&sip, words.w, words.count);
     flow_words_of(&back, &words);
-    sum += siphash13(&sip, words.w, 5); /* the same for both directions */
+    sum += siphash13(&sip, words.w, words.count); /* the same for both directions */
     return (uint32_t)(sum ^ sum >> 32);
 }

@@ -4,13 +4,12 @@
 tcp_seq guard_isn(const struct siphash_key *key, const struct flow_words *flow, uint64_t now)
 {
     uint32_t clock = (uint32_t)(now / 4000);
-    return seq_of((uint32_t)siphash24(key, flow->w, 5) + clock);
+    return seq_of((uint32_t)siphash24(key, flow->w, flow->count) + clock);
 }
 
 uint32_t guard_timestamp_offset(const struct siphash_key *key, const struct flow_words *flow)
 {
-    uint64_t words[6] = {flow->w[0], flow->w[1], flow->w[2], flow->w[3], flow->w[4], 0x7473};
-    return (uint32_t)siphash24(key, words, 6);
+    return (uint32_t)siphash13(key, flow->w, flow->count);
 }
 
 bool guard_allows_ack(struct tcp_conn *c, const struct tcp_context *ctx)

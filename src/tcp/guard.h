@@ -9,15 +9,16 @@
 #include "base/siphash.h"
 #include "tcp/conn.h"
 
-/* A flow as words for the keyed hash: addresses and ports, local first. */
+/* A flow as words for the keyed hash, local first: addresses, then ports. Of IPv4 both addresses are one. */
 struct flow_words {
-    uint64_t w[5];
+    uint64_t w[6];  /* one to spare: for what a hash is to be of besides */
+    unsigned count; /* 2 or 5: no flow of IPv4 is taken for one of IPv6 */
 };
 
 /* ISN = M + F(flow, secret): a clock that ticks every 4 us and SipHash-2-4 (MUST-8, MUST-9, SHLD-1). */
 tcp_seq guard_isn(const struct siphash_key *key, const struct flow_words *flow, uint64_t now);
 
-/* What is added to the millisecond clock in this flow's timestamps (R7323-41). */
+/* What is added to the millisecond clock in this flow's timestamps (R7323-41); the key is its own. */
 uint32_t guard_timestamp_offset(const struct siphash_key *key, const struct flow_words *flow);
 
 /*

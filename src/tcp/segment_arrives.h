@@ -26,10 +26,10 @@ struct tcp_reply {
     bool timestamps;
     bool has_mss, has_window_scale, sack_permitted; /* of a SYN,ACK */
     uint8_t window_scale;
+    uint8_t reason; /* enum estab_reason */
     uint16_t mss;
     uint32_t tsval;
     uint32_t tsecr;
-    uint8_t reason; /* enum estab_reason */
 };
 
 /*
