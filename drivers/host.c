@@ -69,6 +69,22 @@ uint64_t host_now(struct host *host)
 
 /* --------------------------------------------------------------------------------------------------- open */
 
+/* False: `text` is no choice. */
+static bool choose_cookies(struct estab_config *config, const char *text)
+{
+    if (text == NULL)
+        return true;
+    if (strcmp(text, "always") == 0)
+        config->cookies = &estab_syn_cookies_always;
+    else if (strcmp(text, "overflow") == 0)
+        config->cookies = &estab_syn_cookies;
+    else if (strcmp(text, "off") == 0)
+        config->cookies = NULL;
+    else
+        return false;
+    return true;
+}
+
 static int open_stack(struct host *host, const struct host_options *options, char *error, size_t size)
 {
     size_t bytes = options->memory != 0 ? options->memory : DEFAULT_MEMORY;
@@ -76,6 +92,10 @@ static int open_stack(struct host *host, const struct host_options *options, cha
     const char *what = "";
     int code = 0;
 
+    if (!choose_cookies(&config, options->syn_cookies)) {
+        snprintf(error, size, "bad --syn-cookies '%.64s': always, overflow or off", options->syn_cookies);
+        return 2;
+    }
     if (getrandom(config.secret, sizeof config.secret, 0) != (ssize_t)sizeof config.secret) {
         snprintf(error, size, "no random bytes: %s", strerror(errno));
         return 1;

@@ -35,6 +35,7 @@ struct host_options {
     const char *gateways;       /* --gw 10.9.0.1,fd09::1: at most one a family; NULL = none. On TUN
                                  * everything goes to the device anyway */
     const char *capture;        /* -w FILE.pcapng; NULL = none */
+    const char *syn_cookies;    /* --syn-cookies always|overflow|off; NULL = what the config has */
     uint32_t mtu;               /* --mtu; 0 = the device's */
     bool no_offload;            /* --no-offload */
     bool accept_any_address;    /* see struct estab_interface */

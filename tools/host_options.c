@@ -28,6 +28,12 @@ static const struct option host_table[] = {
      offsetof(struct host_options, memory), 65536, 0},
     {"msl", 0, OPTION_SECONDS, "SECONDS", "maximum segment lifetime: TIME-WAIT lasts twice this (default 30)",
      offsetof(struct host_options, config.msl_ns), SECOND / 1000, 3600 * SECOND},
+    {"syn-cookies", 0, OPTION_TEXT, "always|overflow|off",
+     "SYNs answered by cookie: all, those that the SYN cache has\n"
+     "no room for, or none (default overflow)",
+     offsetof(struct host_options, syn_cookies), 0, 0},
+    {"max-half-open", 0, OPTION_NUMBER, "N", "handshakes in the SYN cache (default: as the memory allows)",
+     offsetof(struct host_options, config.max_half_open), 1, 1 << 22},
     {.name = NULL},
 };
 

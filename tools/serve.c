@@ -367,6 +367,31 @@ static int start_listening(struct server *server)
     return OPTIONS_GO_ON;
 }
 
+/* What the stack has to tell of how clients came in. */
+static void report_end(const struct server *server)
+{
+    struct estab_counters counters;
+    if (!server->settings->json && !server->settings->verbose) {
+        return;
+    }
+    estab_counters(server->host.stack, &counters);
+    if (server->settings->json) {
+        json_begin(stdout);
+        json_text(stdout, "serve", "end");
+        json_unsigned(stdout, "segments_in", counters.segments_in);
+        json_unsigned(stdout, "segments_out", counters.segments_out);
+        json_unsigned(stdout, "passive_opens", counters.passive_opens);
+        json_unsigned(stdout, "cookies_sent", counters.cookies_sent);
+        json_unsigned(stdout, "cookies_accepted", counters.cookies_accepted);
+        json_unsigned(stdout, "half_open_dropped", counters.half_open_dropped);
+        json_end(stdout);
+    } else {
+        printf("%" PRIu64 " SYNs answered by cookie, %" PRIu64 " connections opened by cookie\n",
+               counters.cookies_sent, counters.cookies_accepted);
+    }
+    tool_flush();
+}
+
 static int serve(struct server *server)
 {
     int code = host_options_open(&server->host, &server->settings->host);
@@ -379,6 +404,7 @@ static int serve(struct server *server)
     }
     drop_idle(server, 0);
     host_flush(&server->host);
+    report_end(server);
     int incomplete = host_close(&server->host);
     return code != TOOL_OK ? code : incomplete;
 }
