@@ -325,6 +325,11 @@ def on_one_device(base):
     add_classes(base, DEVICES[:1])
 
 
+def on_tap(base):
+    """Class decorator: on TAP with offload, over IPv4 and IPv6: for what needs Ethernet."""
+    add_classes(base, DEVICES[2:3])
+
+
 def main(*programs):
     """Runs the tests of the calling file; skips where it must, naming what is missing."""
     if not os.access(ESTAB, os.X_OK):
