@@ -68,7 +68,7 @@ static uint32_t next_random(struct flood *flood)
     return (uint32_t)(flood->random >> 32);
 }
 
-/* ---------------------------------------------------------------------------------------------------- frames */
+/* ------------------------------------------------------------------------------------------------- frames */
 
 static uint32_t ip_bytes(const struct flood *flood)
 {
@@ -144,7 +144,7 @@ static void vary(struct flood *flood, uint8_t *frame)
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------- sending */
+/* ------------------------------------------------------------------------------------------------ sending */
 
 static void send_batch(struct flood *flood, unsigned count)
 {
