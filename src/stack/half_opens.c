@@ -96,7 +96,8 @@ void half_open_trace_identity(struct estab_stack *stack, const struct flow_key *
     }
 }
 
-static void trace_arrow(struct estab_stack *stack, const struct half_open *entry, unsigned arrow)
+static void trace_arrow(struct estab_stack *stack, const struct half_open *entry, unsigned before,
+                        unsigned arrow)
 {
     if (!trace_on(&stack->trace)) {
         return;
@@ -105,16 +106,25 @@ static void trace_arrow(struct estab_stack *stack, const struct half_open *entry
     half_open_trace_identity(stack, &key);
     struct estab_trace *record = trace_add(&stack->trace, stack->tcp.now, ESTAB_TRACE_STATE);
     if (record != NULL) {
-        record->state = ESTAB_SYN_RECEIVED;
+        record->state = (uint8_t)before;
         record->state_after = entry->tcp.state;
         record->transition = (uint16_t)arrow;
     }
 }
 
+/* The arrow of the SYN that a cookie stands for: nobody remembers, so it is told when the cookie is back. */
+static void trace_cookie(struct estab_stack *stack, const struct half_open *entry)
+{
+    struct half_open told = *entry;
+    told.tcp.state = ESTAB_LISTEN;
+    unsigned arrow = transition(&told.tcp.state, EVENT_RCV_SYN);
+    trace_arrow(stack, &told, ESTAB_LISTEN, arrow);
+}
+
 static void end(struct estab_stack *stack, struct half_open *entry, enum tcp_event event)
 {
     unsigned arrow = transition(&entry->tcp.state, event);
-    trace_arrow(stack, entry, arrow);
+    trace_arrow(stack, entry, ESTAB_SYN_RECEIVED, arrow);
     forget(stack, entry);
 }
 
@@ -309,6 +319,9 @@ static struct conn *meets_record(struct estab_stack *stack, const struct half_op
         packet->reason = ESTAB_DROP_IP_ADDRESS;
         conn_delete(stack, conn);
         return NULL;
+    }
+    if (entry->tcp.sent == 0) {
+        trace_cookie(stack, entry);
     }
     packet->conn = conn_handle(stack, conn);
     shed_for_segment(stack, conn, arrival->seg);

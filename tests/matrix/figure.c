@@ -471,7 +471,9 @@ static const char *follow_arrival(struct figure_replay *replay, const struct est
         return say_of(record, "note 2: an ACK is looked at before a FIN, so the way is by FIN-WAIT-2");
     }
     arrival->at = record->state_after;
-    return flags_fit(event, arrival->flags) ? NULL : say_of(record, "the segment has not the flags for it");
+    /* A cookie's ACK stands for the SYN too. */
+    bool cookie = record->state == ESTAB_LISTEN && arrival->to >= ESTAB_ESTABLISHED;
+    return cookie || flags_fit(event, arrival->flags) ? NULL : say_of(record, "the segment has not the flags for it");
 }
 
 /* A record that is no change of state: the arrows of the segment before it are complete. */
