@@ -250,6 +250,7 @@ static bool refuse(const struct scene *scene, uint32_t k, bool for_ever)
     rig_defaults(&options);
     options.config.block_size = 256;
     options.config.cookies = scene->cookies ? &estab_syn_cookies_always : NULL;
+    options.untraced = scene->cookies; /* a cookie has no SYN-RECEIVED: Figure 5 cannot follow it */
     struct attempt a = {.r = rig_start(&options), .for_ever = for_ever};
     pool_of(a.r)->fail_after = k;
     scene->play(&a);
