@@ -137,8 +137,8 @@ void recovery_on_ack(struct tcp_conn *c, struct tcp_context *ctx, uint32_t acked
 }
 
 /*
- * R5681-18: never more, in one recovery, than what was in flight when it began could have caused. What was sent
- * since does not count: else each duplicate would pay for the next (V-44).
+ * R5681-18: never more, in one recovery, than what was in flight when it began could have caused. What was
+ * sent since does not count: else each duplicate would pay for the next (V-44).
  */
 static void inflate(struct tcp_conn *c)
 {

@@ -1,9 +1,9 @@
 /*
- * Allocations that fail (row V-52). Every block that a stack takes in each of
- * the scenarios below is refused in turn, once, and from then on; tests/stack/allocation_test.c does the same to
- * whole lives of connections. The tables are allocations as well: here they are of every small size. Nothing
- * crashes, every invariant holds, no block or record is kept; refused once, the stream is whole, because the
- * peer tries again; refused for ever, it ends by an error or a timeout.
+ * Allocations that fail (row V-52). Every block that a stack takes in each of the scenarios below is refused
+ * in turn, once, and from then on; tests/stack/allocation_test.c does the same to whole lives of connections.
+ * The tables are allocations as well: here they are of every small size. Nothing crashes, every invariant
+ * holds, no block or record is kept; refused once, the stream is whole, because the peer tries again; refused
+ * for ever, it ends by an error or a timeout.
  */
 #include "sim/bytes.h"
 #include "stack/stack.h"
@@ -250,7 +250,6 @@ static bool refuse(const struct scene *scene, uint32_t k, bool for_ever)
     rig_defaults(&options);
     options.config.block_size = 256;
     options.config.cookies = scene->cookies ? &estab_syn_cookies_always : NULL;
-    options.untraced = scene->cookies; /* a cookie has no SYN-RECEIVED: Figure 5 cannot follow it */
     struct attempt a = {.r = rig_start(&options), .for_ever = for_ever};
     pool_of(a.r)->fail_after = k;
     scene->play(&a);

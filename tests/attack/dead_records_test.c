@@ -1,6 +1,6 @@
 /*
- * Connections that are over before their application has looked (V-48, the Naptha class): whoever connects and
- * resets again and again, against a listener whose application is slow, leaves nothing behind; neither do
+ * Connections that are over before their application has looked (V-48, the Naptha class): whoever connects
+ * and resets again and again, against a listener whose application is slow, leaves nothing behind; neither do
  * connections whose events nobody asks for.
  */
 #include "support/siege.h"
@@ -88,7 +88,9 @@ static void connections_reset_before_they_are_accepted_leave_nothing(void **stat
     siege_stop(&siege);
 }
 
-/* The application only accepts and closes: the events of many more connections than there are records wait. */
+/*
+ * The application only accepts and closes: the events of many more connections than there are records wait.
+ */
 static void connections_whose_events_nobody_takes_leave_nothing(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /*
  * Windows that open drop by drop (the silly window syndrome; RFC 9293 3.8.6.2, RFC 1122 4.2.3.3 and 4.2.3.4,
- * RFC 896): row V-40. Whatever a peer's window does, the number of segments that we send is bounded by the bytes
- * that it took, in pieces of half a segment, plus the probes of a closed window; and we open our own window in
- * pieces of a segment, however our reader reads.
+ * RFC 896): row V-40. Whatever a peer's window does, the number of segments that we send is bounded by the
+ * bytes that it took, in pieces of half a segment, plus the probes of a closed window; and we open our own
+ * window in pieces of a segment, however our reader reads.
  */
 #include "support/rig.h"
 

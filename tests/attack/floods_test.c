@@ -1,8 +1,8 @@
 /*
- * Floods of packets against a stack that honest users go on using (RFC 4987, 1858, 5961 7): SYNs from addresses
- * that do not exist, segments for no connection, first fragments of datagrams that never end. Rows V-08, V-34,
- * V-35 and V-42 of the table of published faults: what is counted here is memory, answers and the users'
- * success; what it costs in time is the flood bench's matter.
+ * Floods of packets against a stack that honest users go on using (RFC 4987, 1858, 5961 7): SYNs from
+ * addresses that do not exist, segments for no connection, first fragments of datagrams that never end. Rows
+ * V-08, V-34, V-35 and V-42 of the table of published faults: what is counted here is memory, answers and the
+ * users' success; what it costs in time is the flood bench's matter.
  */
 #include "sim/bytes.h"
 #include "support/siege.h"
@@ -119,7 +119,9 @@ static void syn_flood(const struct syn_flood *flood)
     free(seen);
 }
 
-/* V-34, V-35, O-36: the cache full, cookies for the rest: one packet out for one in, and not one byte more. */
+/*
+ * V-34, V-35, O-36: the cache full, cookies for the rest: one packet out for one in, and not one byte more.
+ */
 static void v34_syn_flood_with_cookies_once_the_cache_is_full(void **state)
 {
     (void)state;

@@ -1,14 +1,14 @@
 /*
- * Receivers that want more than their share (Savage 1999; RFC 5681 3.1, RFC 3465, RFC 9293 3.10.7.4): row V-44.
- * One that divides its ACKs, sends each a thousand times, or acknowledges what it has not received, is sent at
- * most 1.05 times in each round trip what an honest one is sent that acknowledges every segment. One that
- * acknowledges early, but only what was sent, shortens its own round trip: for it the bound is the congestion
- * window, which it cannot make grow by more than it acknowledged.
+ * Receivers that want more than their share (Savage 1999; RFC 5681 3.1, RFC 3465, RFC 9293 3.10.7.4): row
+ * V-44. One that divides its ACKs, sends each a thousand times, or acknowledges what it has not received, is
+ * sent at most 1.05 times in each round trip what an honest one is sent that acknowledges every segment. One
+ * that acknowledges early, but only what was sent, shortens its own round trip: for it the bound is the
+ * congestion window, which it cannot make grow by more than it acknowledged.
  */
 #include "support/rig.h"
 
 #define RTT   (100 * MS)
-#define TRIPS 8u
+#define TRIPS 7u
 #define WRITE 4000000u
 
 enum manner { HONEST, DIVIDES, REPEATS, AHEAD_OF_SENT, EVERY_TRICK };
@@ -126,8 +126,8 @@ static void v44_no_manner_of_acknowledging_brings_more_than_an_honest_one(void *
 }
 
 /*
- * V-44, RFC 6582: a million duplicates of one ACK: never more in flight than was in flight, and one segment for
- * each that may have left the network.
+ * V-44, RFC 6582: a million duplicates of one ACK: never more in flight than was in flight, and one segment
+ * for each that may have left the network.
  */
 static void v44_duplicates_inflate_by_no_more_than_what_is_out(void **state)
 {
@@ -155,7 +155,10 @@ static void v44_duplicates_inflate_by_no_more_than_what_is_out(void **state)
     rig_stop(r);
 }
 
-/* V-44: early, but only what was sent: one cwnd for each time that it says so, and cwnd grows by what it says. */
+/*
+ * V-44: early, but only what was sent: one cwnd for each time that it says so, and cwnd grows by what it
+ * says.
+ */
 static void v44_early_acks_are_bound_by_the_window(void **state)
 {
     (void)state;

@@ -1,8 +1,9 @@
 /*
- * Close and reset races: row V-53. Short scenarios, each of three courses that run beside each other: the user's
- * calls, the peer's packets, and time. Every way to interleave them is run from the start, with every invariant
- * checked after each step (the rig calls estab_check()). A handle that was given up is stale from then on, for
- * every call and for ever; and whatever the order was, in the end the stack is as empty as it began.
+ * Close and reset races: row V-53. Short scenarios, each of three courses that run beside each other: the
+ * user's calls, the peer's packets, and time. Every way to interleave them is run from the start, with every
+ * invariant checked after each step (the rig calls estab_check()). A handle that was given up is stale from
+ * then on, for every call and for ever; and whatever the order was, in the end the stack is as empty as it
+ * began.
  */
 #include "support/rig.h"
 

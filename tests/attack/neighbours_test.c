@@ -1,8 +1,8 @@
 /*
- * A scan of a whole network from within (RFC 6583, RFC 4861, RFC 826): row V-50. 100,000 packets a second come
- * from addresses on the link that nobody has, each of which would want a neighbour. The table keeps to its cap,
- * those that are asked for to half of it, a packet brings one question at most, and the neighbour that the users
- * are is kept throughout: none of their connections fails.
+ * A scan of a whole network from within (RFC 6583, RFC 4861, RFC 826): row V-50. 100,000 packets a second
+ * come from addresses on the link that nobody has, each of which would want a neighbour. The table keeps to
+ * its cap, those that are asked for to half of it, a packet brings one question at most, and the neighbour
+ * that the users are is kept throughout: none of their connections fails.
  */
 #include "ip/host.h"
 #include "sim/bytes.h"

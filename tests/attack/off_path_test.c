@@ -1,7 +1,7 @@
 /*
  * Blind attackers (RFC 5961, 5927, 1337, 7323, 9293 3.5), the rows V-24 to V-32 of the table of published
- * faults with the whole grid that each gives: every state, every edge. The rules themselves, one by one, stand
- * in tests/rfc/offpath_test.c and tests/rfc/synchronized_test.c; here nothing is sampled.
+ * faults with the whole grid that each gives: every state, every edge. The rules themselves, one by one,
+ * stand in tests/rfc/offpath_test.c and tests/rfc/synchronized_test.c; here nothing is sampled.
  */
 #include "drivers/pipe.h"
 #include "support/rig.h"
@@ -110,9 +110,26 @@ static void v24_blind_rst_against_the_syn_cache(void **state)
 
 /* ---- SYN ---- */
 
+/* Ten SYNs in one second at one place: two answers. */
+static void try_syns(struct rig *r, const struct place_facts *facts, const struct segment *syn)
+{
+    advance(r, SECOND - r->now % SECOND);
+    rig_discard(r); /* a FIN again */
+    for (unsigned n = 0; n < 10; n++) {
+        rig_inject(r, syn, __FILE__, __LINE__);
+        if (n < 2) {
+            expect(r, .flags = ACK, .seq = facts->snd_nxt, .ack = facts->rcv_nxt,
+                   .reason = ESTAB_REASON_ACK_CHALLENGE);
+        }
+        expect_nothing(r);
+        assert_int_equal(r->drop, ESTAB_DROP_SYN_CHALLENGED);
+    }
+    expect_state(r, facts->state);
+}
+
 /*
- * V-25, O-09, O-12: a SYN brings one challenge ACK wherever it lies, text and ACK or not, and changes nothing;
- * a second full of them brings two.
+ * V-25, O-09, O-12: a SYN brings one challenge ACK wherever it lies, text and ACK or not, and changes
+ * nothing; a second full of them brings two.
  */
 static void v25_blind_syn_at_every_edge_in_every_state(void **state)
 {
@@ -128,19 +145,11 @@ static void v25_blind_syn_at_every_edge_in_every_state(void **state)
         rig_reach(r, place);
         uint64_t received = rig_status(r).bytes_received;
         for (unsigned i = 0; i < 7 * 4; i++) {
-            advance(r, SECOND - r->now % SECOND);
-            rig_discard(r); /* a FIN again */
-            for (unsigned n = 0; n < 10; n++) {
-                inject(r, .flags = SYN | (i & 1 ? ACK : 0), .seq = facts->rcv_nxt + offsets[i / 4],
-                       .ack = facts->snd_nxt, .length = i & 2 ? 10 : 0);
-                if (n < 2) {
-                    expect(r, .flags = ACK, .seq = facts->snd_nxt, .ack = facts->rcv_nxt,
-                           .reason = ESTAB_REASON_ACK_CHALLENGE);
-                }
-                expect_nothing(r);
-                assert_int_equal(r->drop, ESTAB_DROP_SYN_CHALLENGED);
-            }
-            expect_state(r, facts->state);
+            struct segment syn = {.flags = SYN | (i & 1 ? ACK : 0),
+                                  .seq = facts->rcv_nxt + offsets[i / 4],
+                                  .ack = facts->snd_nxt,
+                                  .length = i & 2 ? 10 : 0};
+            try_syns(r, facts, &syn);
         }
         assert_int_equal(rig_status(r).bytes_received, received);
         rig_stop(r);
@@ -150,8 +159,8 @@ static void v25_blind_syn_at_every_edge_in_every_state(void **state)
 /* ---- text with a guessed ACK ---- */
 
 /*
- * V-26, O-13, O-14: text whose ACK is older than SND.UNA - MAX.SND.WND, or of what was not sent, is dropped and
- * answered by one ACK; from there to SND.NXT it is taken.
+ * V-26, O-13, O-14: text whose ACK is older than SND.UNA - MAX.SND.WND, or of what was not sent, is dropped
+ * and answered by one ACK; from there to SND.NXT it is taken.
  */
 static void v26_blind_data_by_its_ack(void **state)
 {
@@ -338,19 +347,17 @@ static void v30_impossible_addresses_are_met_with_silence(void **state)
     struct rig *r = rig_start(NULL);
     rig_listen(r, 8);
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        for (unsigned flags = 0; flags < 64; flags++) {
-            for (unsigned n = 0; n < 4; n++) {
-                uint16_t port = n & 1 ? LOCAL_PORT : PEER_PORT;
-                bool to = (n & 2) != 0;
-                if (to && i == 0) {
-                    continue; /* our own address is the right one */
-                }
-                r->from = to ? NULL : &bad[i];
-                r->to = to ? &bad[i] : NULL;
-                inject(r, .flags = flags, .seq = 0, .ack = 1, .port = port, .length = flags & 8 ? 10 : 0);
-                expect_nothing(r);
-                assert_true(r->drop != ESTAB_DROP_NONE);
+        for (unsigned n = 0; n < 64 * 4; n++) {
+            bool to = (n & 2) != 0;
+            if (to && i == 0) {
+                continue; /* our own address is the right one */
             }
+            r->from = to ? NULL : &bad[i];
+            r->to = to ? &bad[i] : NULL;
+            inject(r, .flags = n / 4, .seq = 0, .ack = 1, .port = n & 1 ? LOCAL_PORT : PEER_PORT,
+                   .length = n & 32 ? 10 : 0);
+            expect_nothing(r);
+            assert_true(r->drop != ESTAB_DROP_NONE);
         }
     }
     r->from = r->to = NULL;

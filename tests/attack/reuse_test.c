@@ -1,7 +1,7 @@
 /*
  * Ports and flows that are used again (MUST-42; SO_REUSEADDR as BSD's sockets have it; RFC 6191, RFC 6528 3,
- * RFC 9293 3.6.1): who may bind beside whom, in every state; and incarnation after incarnation of one flow, none
- * of which takes a byte, an ACK or a RST of an older one for its own.
+ * RFC 9293 3.6.1): who may bind beside whom, in every state; and incarnation after incarnation of one flow,
+ * none of which takes a byte, an ACK or a RST of an older one for its own.
  */
 #include "support/rig.h"
 
@@ -40,7 +40,9 @@ static struct rig *hold(unsigned holder, bool reuse)
     return r;
 }
 
-/* The rule in words: a listener always counts; one that is bound unless both allow it; others unless we do. */
+/*
+ * The rule in words: a listener always counts; one that is bound unless both allow it; others unless we do.
+ */
 static bool is_refused(unsigned holder, bool holder_reuse, bool reuse, enum where where)
 {
     if (holder == AT_CLOSED || where == OTHER) {

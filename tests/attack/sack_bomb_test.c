@@ -1,8 +1,8 @@
 /*
- * SACK bombs (SACK Panic and its kin, CVE-2019-11477 to 11479; RFC 2018, RFC 9293 3.7.1): row V-39. A peer that
- * asks for the smallest segments lets us fill its window, then reports every other segment as received, up to a
- * million times. Nothing is kept for a SACK block or a segment in flight, so memory stays what the text takes;
- * an ACK brings at most one segment; and one honest ACK ends it.
+ * SACK bombs (SACK Panic and its kin, CVE-2019-11477 to 11479; RFC 2018, RFC 9293 3.7.1): row V-39. A peer
+ * that asks for the smallest segments lets us fill its window, then reports every other segment as received,
+ * up to a million times. Nothing is kept for a SACK block or a segment in flight, so memory stays what the
+ * text takes; an ACK brings at most one segment; and one honest ACK ends it.
  */
 #include "support/rig.h"
 
@@ -10,7 +10,7 @@
 #define SMALL  48u /* bytes of text in the smallest segment that we send */
 
 struct bomb {
-    uint16_t mss;       /* what the peer's SYN says; 0 is written as such */
+    uint16_t mss; /* what the peer's SYN says; 0 is written as such */
     uint32_t in_flight;
     uint32_t sacks;
 };
@@ -89,7 +89,7 @@ static void throw_bomb(const struct bomb *bomb)
     assert_true(rig_counters(r).segments_out - sent <= bomb->sacks + 3);
     assert_int_equal(rig_status(r).snd_una, una + r->iss[0]);
     assert_null(estab_check(r->stack));
-    for (unsigned i = 0; i < 4000 && rig_status(r).send_queued > 0; i++) { /* one after the other, until all is there */
+    for (unsigned i = 0; i < 4000 && rig_status(r).send_queued > 0; i++) {
         inject(r, .flags = ACK, .seq = 1, .ack = rig_status(r).snd_nxt - r->iss[0]);
         rig_discard(r);
     }

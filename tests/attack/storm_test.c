@@ -1,8 +1,8 @@
 /*
- * ACK storms (Joncheray 1995, Abramov 2011; RFC 9293 3.10.7.4, RFC 5961 7): row V-41. Somebody beside the path
- * injects bytes into both directions, so that each end acknowledges what the other has not sent, and each such
- * ACK would bring another for ever. The limit on unasked ACKs ends it: at most four segments a second, and the
- * connection goes on, or is given up by R2.
+ * ACK storms (Joncheray 1995, Abramov 2011; RFC 9293 3.10.7.4, RFC 5961 7): row V-41. Somebody beside the
+ * path injects bytes into both directions, so that each end acknowledges what the other has not sent, and
+ * each such ACK would bring another for ever. The limit on unasked ACKs ends it: at most four segments a
+ * second, and the connection goes on, or is given up by R2.
  */
 #include "drivers/pipe.h"
 #include "sim/bytes.h"
@@ -144,8 +144,8 @@ static void v41_desynchronised_and_idle_ends_fall_silent(void **state)
 }
 
 /*
- * V-41: bytes are injected anew ten times a second, for as long as R2: what comes back to each injected segment
- * is its own ACK and the limited ones.
+ * V-41: bytes are injected anew ten times a second, for as long as R2: what comes back to each injected
+ * segment is its own ACK and the limited ones.
  */
 static void v41_attacker_that_goes_on_gets_no_storm(void **state)
 {
@@ -188,9 +188,9 @@ static bool is_settled(const struct storm *storm)
 }
 
 /*
- * V-41: both ends have something to send when the other has taken somebody else's bytes for it. Beside the text,
- * its retransmissions and an ACK for each of them there are at most four segments a second; the connection goes
- * on, or is over within R2.
+ * V-41: both ends have something to send when the other has taken somebody else's bytes for it. Beside the
+ * text, its retransmissions and an ACK for each of them there are at most four segments a second; the
+ * connection goes on, or is over within R2.
  */
 static void try_with_text(uint32_t injected, uint32_t written)
 {

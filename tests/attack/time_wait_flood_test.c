@@ -1,8 +1,8 @@
 /*
  * TIME-WAIT by the million (RFC 9293 3.6.1, RFC 6191, RFC 1337): row V-47. 100,000 connections a second are
  * closed by the stack, MSL 5 s: a million records stand at once, of at most 96 bytes each, and nobody honest
- * fails to connect. Where there is room for fewer the oldest go first, counted. Also what a handshake costs: at
- * most 96 bytes in the SYN cache, and nothing by cookie.
+ * fails to connect. Where there is room for fewer the oldest go first, counted. Also what a handshake costs:
+ * at most 96 bytes in the SYN cache, and nothing by cookie.
  */
 #include "support/siege.h"
 
@@ -167,7 +167,10 @@ static void v47_a_million_time_waits_and_nobody_fails(void **state)
     stop(c);
 }
 
-/* V-47: a quarter of the room that would be needed: the oldest go, counted, never more than there is room for. */
+/*
+ * V-47: a quarter of the room that would be needed: the oldest go, counted, never more than there is room
+ * for.
+ */
 static void v47_more_than_there_is_room_for_lets_the_oldest_go(void **state)
 {
     (void)state;
@@ -249,8 +252,9 @@ static void v34_half_open_costs_a_record_and_a_cookie_nothing(void **state)
         struct estab_memory after = siege_memory(&c->siege);
         assert_int_equal(c->count, 1000); /* all are answered */
         assert_int_equal(after.half_open, cookie ? 0 : 1000);
-        after.half_open = 0;
-        assert_memory_equal(&before, &after, sizeof before);
+        assert_int_equal(after.connections, before.connections);
+        assert_int_equal(after.blocks_used, before.blocks_used);
+        assert_int_equal(after.fixed, before.fixed);
         check_sizes(c);
         answer_all(c); /* and all become connections */
         assert_int_equal(siege_memory(&c->siege).connections, before.connections + 1000);

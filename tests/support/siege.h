@@ -1,8 +1,8 @@
 /*
- * A siege: a stack that is attacked in virtual time while honest users go on working with it. The users run on
- * a stack of their own behind a wire of 1 ms; each opens a connection, sends SIEGE_BYTES, closes, waits for the
- * end, and begins anew. The attacker may send any packet from any address, and sees what goes to addresses
- * that are not the users'. Bytes are written and read here, not by src/wire.
+ * A siege: a stack that is attacked in virtual time while honest users go on working with it. The users run
+ * on a stack of their own behind a wire of 1 ms; each opens a connection, sends SIEGE_BYTES, closes, waits
+ * for the end, and begins anew. The attacker may send any packet from any address, and sees what goes to
+ * addresses that are not the users'. Bytes are written and read here, not by src/wire.
  *
  *     siege_start(&s, &config, 1 << 20);
  *     for (...) { siege_put(&s, &(struct raw){...}); siege_run(&s, MS); }
