@@ -26,6 +26,12 @@ class Bench(tool.Case):
         self.assertEqual(record["connections"], 500)
         self.assertAlmostEqual(record["time_wait"], 2000, delta=100)
 
+    def test_cookie_reports_answers_a_second(self):
+        for family in ([], ["--ipv6"]):
+            record = self.one("cookie", *SHORT, *family)
+            self.assertEqual(record["ipv6"], len(family))
+            self.assertAlmostEqual(record["per_s"] * record["ns"], 1e9, delta=2e7)
+
     def test_lookup_reports_cost_of_a_segment(self):
         record = self.one("lookup", *SHORT, "--connections", "40000")
         self.assertEqual(record["connections"], 40000)

@@ -56,6 +56,12 @@ class Options(tool.Case):
         for value in ["1KB", "64X", "K", "1", "99999999999G"]:
             self.assert_fails(tool.run("serve", "--memory", value, "."), 2, "--memory", "'%s'" % value)
 
+    def test_bad_choice_of_syn_cookies_is_usage(self):
+        for value in ["", "never", "ALWAYS"]:
+            self.assert_fails(tool.run("serve", *HOST, "--syn-cookies", value, "."), 2, "--syn-cookies",
+                              "'%s'" % value, "always, overflow or off")
+        self.assert_fails(tool.run("serve", *HOST, "--max-half-open", "0", "."), 2, "--max-half-open", "'0'")
+
     def test_too_many_or_too_few_arguments_are_usage(self):
         self.assert_fails(tool.run("states", "LISTEN", "CLOSED"), 2, "'CLOSED'")
         self.assert_fails(tool.run("serve", *HOST), 2, "missing", "DIRECTORY")

@@ -353,6 +353,28 @@ static void v02_neighbours_of_the_fast_path_are_read_in_full(void **state)
     }
 }
 
+/* Each byte of the common SYN with each value: read as behind four NOPs, where it is not the common one. */
+static void v02_neighbours_of_the_common_syn_are_read_in_full(void **state)
+{
+    (void)state;
+    const uint8_t common[20] = {2, 4, 0, 1, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7};
+    for (uint32_t i = 0; i < sizeof common * 256 * 2; i++) {
+        uint8_t options[4 + sizeof common] = {1, 1, 1, 1};
+        struct tcp_segment fast;
+        struct tcp_segment full;
+        uint16_t flags = i % 2 ? TCP_SYN : TCP_ACK;
+        memset(&fast, 0, sizeof fast);
+        memset(&full, 0, sizeof full);
+        memcpy(options + 4, common, sizeof common);
+        options[4 + i / 2 % sizeof common] = (uint8_t)(i / 2 / sizeof common);
+        enum tcp_parse_verdict verdict = parse_options(flags, options + 4, sizeof common, &fast);
+        assert_int_equal(parse_options(flags, options, sizeof options, &full), verdict);
+        if (verdict == TCP_PARSED) {
+            assert_memory_equal(&fast.options, &full.options, sizeof fast.options);
+        }
+    }
+}
+
 static void v02_random_options_agree_with_a_second_reading(void **state)
 {
     (void)state;
@@ -467,6 +489,7 @@ int main(void)
         cmocka_unit_test(v02_every_option_length_is_survived),
         cmocka_unit_test(v02_last_byte_cannot_be_an_option),
         cmocka_unit_test(v02_neighbours_of_the_fast_path_are_read_in_full),
+        cmocka_unit_test(v02_neighbours_of_the_common_syn_are_read_in_full),
         cmocka_unit_test(v02_random_options_agree_with_a_second_reading),
         cmocka_unit_test(sack_blocks_of_all_counts_are_read),
         cmocka_unit_test(v14_mss_of_zero_is_no_mss),
