@@ -192,6 +192,16 @@ static bool link_local_v6(const struct ip_addr *address)
     return !ip_addr_is_v4(address) && ip_addr_is_link_local(address);
 }
 
+/* 0 = none: of IPv6, and of prefixes of 31 and 32 bits (RFC 3021). */
+static uint32_t broadcast_of(const struct ip_addr *address, unsigned prefix)
+{
+    if (!ip_addr_is_v4(address) || prefix >= 31) {
+        return 0;
+    }
+    uint32_t hosts = prefix == 0 ? UINT32_MAX : (1u << (32 - prefix)) - 1;
+    return get_be32(address->b + 12) | hosts;
+}
+
 int ip_address_add(struct ip_host *ip, uint64_t now, uint32_t interface, const struct ip_addr *address,
                    unsigned prefix)
 {
@@ -214,6 +224,7 @@ int ip_address_add(struct ip_host *ip, uint64_t now, uint32_t interface, const s
     }
     struct ip_address *added = &owner->addresses[owner->address_count];
     added->address = *address;
+    added->broadcast = broadcast_of(address, prefix);
     added->prefix = (uint8_t)prefix;
     owner->address_count++;
     host_changed(ip);
@@ -251,14 +262,6 @@ bool ip_is_local(const struct ip_host *ip, const struct ip_addr *address)
     return false;
 }
 
-static bool prefix_broadcast(const struct ip_address *own, uint32_t address)
-{
-    uint32_t hosts = own->prefix == 0 ? UINT32_MAX : (1u << (32 - own->prefix)) - 1;
-    uint32_t network = get_be32(own->address.b + 12) & ~hosts;
-    return own->prefix < 31 &&
-           address == (network | hosts); /* RFC 3021: /31 and /32 have no broadcast address */
-}
-
 bool host_is_broadcast(const struct ip_host *ip, const struct ip_addr *address)
 {
     if (!ip_addr_is_v4(address)) {
@@ -268,8 +271,7 @@ bool host_is_broadcast(const struct ip_host *ip, const struct ip_addr *address)
     for (unsigned i = 0; i < ip->interface_count; i++) {
         const struct ip_interface *interface = &ip->interfaces[i];
         for (unsigned k = 0; k < interface->address_count; k++) {
-            const struct ip_address *own = &interface->addresses[k];
-            if (ip_addr_is_v4(&own->address) && prefix_broadcast(own, value)) {
+            if (interface->addresses[k].broadcast == value && value != 0) {
                 return true;
             }
         }

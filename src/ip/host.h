@@ -25,6 +25,7 @@
 
 struct ip_address {
     struct ip_addr address;
+    uint32_t broadcast; /* of its network, IPv4; 0 = none */
     uint8_t prefix;
 };
 

@@ -46,7 +46,7 @@ static void interface_added(struct ip_host *ip, uint32_t interface)
     }
     struct ip_addr address = {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, (uint8_t)(mac[0] ^ 2), mac[1], mac[2], 0xff,
                                0xfe, mac[3], mac[4], mac[5]}};
-    added->addresses[0] = (struct ip_address){address, 64};
+    added->addresses[0] = (struct ip_address){.address = address, .prefix = 64};
     added->address_count = 1;
 }
 

@@ -26,9 +26,8 @@ static inline bool ip_addr_eq(const struct ip_addr *a, const struct ip_addr *b)
 
 static inline bool ip_addr_is_any(const struct ip_addr *a)
 {
-    static const uint8_t mapped_any[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    static const uint8_t any[16] = {0};
-    return memcmp(a->b, any, 16) == 0 || memcmp(a->b, mapped_any, 16) == 0;
+    uint64_t lower = get_be64(a->b + 8);
+    return get_be64(a->b) == 0 && (lower == 0 || lower == (uint64_t)0xffff << 32);
 }
 
 static inline bool ip_addr_is_v4(const struct ip_addr *a)
