@@ -1010,9 +1010,9 @@ static void any_config(void)
     config.initial_window = (uint32_t)take_setting();
     config.challenge_acks = (uint32_t)take_setting();
     config.replies_per_second = (uint32_t)take_setting();
-    config.mtu_probing = (uint8_t)take_setting();
     config.port_low = (uint16_t)take_setting();
     config.port_high = (uint16_t)take_setting();
+    config.mtu_probing = (uint8_t)take_setting();
     size_t minimum = estab_memory_minimum(&config);
     estab_stack *stack = estab_init(memory[0], MEMORY, &config, &error, &what);
     FUZZ_CHECK((stack == NULL) == (error != 0), "a config that is refused has an error");
