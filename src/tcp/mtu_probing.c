@@ -185,11 +185,11 @@ void mtu_probing_on_loss(struct tcp_conn *c, struct tcp_context *ctx)
 static void black_hole(struct tcp_conn *c, struct tcp_context *ctx)
 {
     uint32_t text = conn_snd_mss(c);
-    uint32_t size = text + (c->timestamps ? 12u : 0u);
-    uint32_t least = smaller(c, size);
     text = conn_flight(c) < text ? conn_flight(c) : text;
     text = c->snd_wnd < text ? c->snd_wnd : text;
-    if (least >= size || text <= text_of(c, least)) {
+    uint32_t size = text + (c->timestamps ? 12u : 0u); /* of the segment in front */
+    uint32_t least = smaller(c, size);
+    if (least >= size) {
         return;
     }
     c->path_mss = (uint16_t)least;
