@@ -657,7 +657,7 @@ static bool storm(void *user)
 static void storm_of_everything_is_survived(void **state)
 {
     (void)state;
-    const unsigned rounds = ESTAB_TEST_SLOW ? 12 : 120;
+    const unsigned rounds = ESTAB_TEST_SLOW ? 12 : 400;
     for (unsigned i = 0; i < rounds; i++) {
         struct setup setup = {.v6 = i & 1,
                               .no_timestamps = i & 2,
