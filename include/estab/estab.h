@@ -188,11 +188,11 @@ ESTAB_API extern const struct estab_cc estab_cc_newreno;   /* RFC 5681, 6582 */
 #define ESTAB_MAX_CC 4
 
 /*
- * What TCP finds out about the path MTU beside packet-too-big messages (RFC 4821, RFC 8899). Where a
- * segment goes unacknowledged for three timeouts in a row (a black hole), segments become those of an MTU of
- * 1024 bytes (IPv4; 552 where it was no larger, or after two more) or 1280 (IPv6). While segments are smaller than link and peer allow,
- * larger ones are probed with text that waits to be sent: at once after a black hole, else ten minutes after
- * the path MTU was lowered or the last search ended.
+ * What TCP finds out about the path MTU beside packet-too-big messages (RFC 4821, RFC 8899). Where a segment
+ * goes unacknowledged for three timeouts in a row (a black hole), segments become those of an MTU of 1024
+ * bytes (IPv4; 552 where it was no larger, or after two more) or 1280 (IPv6). While segments are smaller than
+ * link and peer allow, larger ones are probed with text that waits to be sent: at once after a black hole,
+ * else ten minutes after the path MTU was lowered or the last search ended.
  */
 enum estab_mtu_probing {
     ESTAB_MTU_PROBING_DEFAULT, /* both */
