@@ -81,7 +81,8 @@ int bench_main(int argc, char **argv)
          offsetof(struct bench_settings, duration_ns), BENCH_SECOND / 100, 3600 * BENCH_SECOND},
         {"connections", 'n', OPTION_NUMBER, "N",
          "connections alive (conn: besides, default 0; lookup: default\n"
-         "10, 1000, 100000 and 1000000; memory: default 100000)",
+         "10, 1000, 100000 and 1000000; memory: default 100000;\n"
+         "flood: what each set of attackers holds, at most 65536)",
          offsetof(struct bench_settings, connections), 0, 4000000},
         {"time-wait", 0, OPTION_NUMBER, "N", "conn: connections in TIME-WAIT (default 50000)",
          offsetof(struct bench_settings, time_wait), 1, 1000000},

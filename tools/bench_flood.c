@@ -32,11 +32,15 @@ int bench_flood(const struct bench_settings *settings)
         return tool_usage("--kind '%s' is none: syn, rst, ack, ooo, sack, frag, sockstress, timewait or all",
                           settings->kind);
     }
+    if (settings->connections != UINT32_MAX && settings->connections > FLOOD_MOST_BOTS) {
+        return tool_usage("flood: --connections is at most %u", FLOOD_MOST_BOTS);
+    }
     const struct flood_setup setup = {
         .kind = kind,
         .duration_ns = settings->duration_ns,
         .msl_ns = strcmp(kind->name, "timewait") == 0 ? 5 * BENCH_SECOND : 0,
         .budget = settings->budget,
+        .attackers = settings->connections == UINT32_MAX ? 0 : settings->connections,
         .no_cookies = settings->no_cookies,
         .fragments = is_one_of(kind->name, "frag", "all"),
         .storm = is_one_of(kind->name, "ack", "all"),

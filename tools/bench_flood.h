@@ -24,6 +24,7 @@
 #define FLOOD_SERVER      0x0a000002u
 #define FLOOD_BOTS        0xac100000u /* 172.16.0.0: attackers with connections, a /16 for each set */
 #define FLOOD_BOT_SETS    4u
+#define FLOOD_MOST_BOTS   65536u /* in a set */
 #define FLOOD_ANSWER      10000u /* bytes that a legitimate client asks for */
 #define FLOOD_STORMS      4u
 
@@ -97,6 +98,7 @@ struct flood_setup {
     uint64_t duration_ns;
     uint64_t msl_ns; /* 0 = the default */
     size_t budget;
+    uint32_t attackers; /* with connections, in each set of them; 0 = as the kind has it */
     bool no_cookies;
     bool fragments; /* some clients' packets come in fragments */
     bool storm;     /* some clients' connections are desynchronised */
@@ -131,6 +133,7 @@ struct flood {
     uint64_t random;
     bool draining; /* no new exchange is begun */
     struct flood_pipe *to_server, *to_client;
+    struct flood_pipe *late; /* to the server, behind the first attack packets of the step */
     struct flood_client *clients;
     unsigned client_count, open_exchanges;
     unsigned turn; /* of the mix */

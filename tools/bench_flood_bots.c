@@ -13,7 +13,6 @@
 #define FIRST_PORT  1024u
 #define PORTS       64000u
 #define PATIENCE_MS 1000u /* for an answer, then the bot tries again from another port */
-#define MAX_BOTS    65536u
 #define MAX_VISITS  64u
 
 enum bot_state { FREE, SYN_SENT, OWES_ACK, OPEN, OWES_FIN };
@@ -49,21 +48,22 @@ static uint32_t pop(const struct flood_bots *bots, struct queue *queue)
 
 bool flood_bots_open(struct flood *flood, const struct flood_bots_plan *plan)
 {
-    size_t size = sizeof(struct flood_bots) + plan->count * sizeof(struct flood_bot);
-    struct flood_bots *bots = calloc(1, size);
+    uint32_t count = flood->setup->attackers > 0 ? flood->setup->attackers : plan->count;
+    struct flood_bots *bots = calloc(1, sizeof(struct flood_bots) + count * sizeof(struct flood_bot));
     flood->bots[plan->set] = bots;
-    if (bots == NULL || plan->count > MAX_BOTS) {
+    if (bots == NULL) {
         tool_error("out of memory");
         return false;
     }
     bots->plan = *plan;
-    bots->idle.items = calloc(plan->count, sizeof *bots->idle.items);
-    bots->owing.items = calloc(plan->count, sizeof *bots->owing.items);
+    bots->plan.count = count;
+    bots->idle.items = calloc(count, sizeof *bots->idle.items);
+    bots->owing.items = calloc(count, sizeof *bots->owing.items);
     if (bots->idle.items == NULL || bots->owing.items == NULL) {
         tool_error("out of memory");
         return false;
     }
-    for (uint32_t i = 0; i < plan->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         bots->bot[i].port = FIRST_PORT;
         push(bots, &bots->idle, i);
     }
@@ -89,7 +89,7 @@ struct flood_segment flood_bot_segment(const struct flood_bots *bots, uint32_t i
 {
     const struct flood_bot *bot = &bots->bot[index];
     return (struct flood_segment){
-        .source = FLOOD_BOTS + bots->plan.set * MAX_BOTS + index,
+        .source = FLOOD_BOTS + bots->plan.set * FLOOD_MOST_BOTS + index,
         .destination = FLOOD_SERVER,
         .source_port = bot->port,
         .destination_port = BENCH_PORT,
@@ -223,8 +223,9 @@ static void take(struct flood_bot *bot, const struct flood_segment *segment)
 void flood_bots_hear(struct flood *flood, const struct flood_segment *segment)
 {
     uint32_t place = segment->destination - FLOOD_BOTS;
-    struct flood_bots *bots = place / MAX_BOTS < FLOOD_BOT_SETS ? flood->bots[place / MAX_BOTS] : NULL;
-    uint32_t index = place % MAX_BOTS;
+    struct flood_bots *bots =
+        place / FLOOD_MOST_BOTS < FLOOD_BOT_SETS ? flood->bots[place / FLOOD_MOST_BOTS] : NULL;
+    uint32_t index = place % FLOOD_MOST_BOTS;
     if (bots == NULL || index >= bots->plan.count || bots->bot[index].port != segment->destination_port) {
         return;
     }

@@ -57,7 +57,7 @@ static uint32_t ooo_fill(struct flood *flood, uint8_t *to)
 }
 
 const struct flood_kind flood_ooo = {
-    "ooo", "512 attackers: half send every second byte of the window, half one in 4096, over and over",
+    "ooo", "half of the attackers send every second byte of the window, half one in 4096, over and over",
     ooo_begin, ooo_fill};
 
 /* ---- sack: tiny MSS, every other segment reported, and lies (V-39) ---- */
@@ -91,8 +91,8 @@ static uint32_t sack_act(struct flood *flood, struct flood_bots *bots, uint32_t 
     struct flood_bot *bot = flood_bot(bots, index);
     uint8_t options[4 + 8 * SACK_BLOCKS];
     uint32_t dice = flood_below(flood, 64);
-    if (dice == 0 && bot->high != bot->ack) { /* one segment is acknowledged, or half of all */
-        bot->ack += flood_below(flood, 8) == 0 ? (bot->high - bot->ack) / 2 : 1;
+    if (dice == 0 && bot->high != bot->ack) { /* a byte is acknowledged, by some now and then half of all */
+        bot->ack += index % 2 == 0 && flood_below(flood, 8) == 0 ? (bot->high - bot->ack) / 2 : 1;
     }
     sack_blocks(flood, bot, options);
     struct flood_segment segment = flood_bot_segment(bots, index, FLOOD_ACK);
@@ -120,7 +120,7 @@ static uint32_t sack_fill(struct flood *flood, uint8_t *to)
 }
 
 const struct flood_kind flood_sack = {
-    "sack", "64 attackers with an MSS of 1 to 88 ask for 2 GB and report every other segment, or lie",
+    "sack", "attackers with an MSS of 1 to 88 ask for 2 GB, report every other segment, lie, and dribble",
     sack_begin, sack_fill};
 
 /* ---- sockstress: connections that cost their holder nothing (V-36, V-37, V-46, V-49) ---- */
@@ -169,7 +169,7 @@ static uint32_t sockstress_fill(struct flood *flood, uint8_t *to)
 }
 
 const struct flood_kind flood_sockstress = {
-    "sockstress", "50,000 attackers ask and shut their window, or never ask, close or acknowledge",
+    "sockstress", "attackers ask and shut their window, dribble, or never ask, close or acknowledge",
     sockstress_begin, sockstress_fill};
 
 /* ---- timewait: open, ask, close, as fast as may be (V-47) ---- */

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #define MILLISECOND_STEPS 16u /* what is looked at about once a millisecond */
+#define LATE_BEHIND       8u  /* attack packets between the two fragments of a client's packet */
 #define CLIENT_MEMORY     ((size_t)64 << 20)
 #define SETUP_BINS        (FLOOD_PATIENCE_NS / FLOOD_STEP_NS + 1)
 
@@ -93,10 +94,11 @@ static bool make_all(struct flood *flood)
     }
     flood->to_server = flood_pipe_open();
     flood->to_client = flood_pipe_open();
+    flood->late = flood_pipe_open();
     flood->answer = flood_pattern();
     flood->tally.setup = calloc(SETUP_BINS, sizeof *flood->tally.setup);
-    if (flood->to_server == NULL || flood->to_client == NULL || flood->answer == NULL ||
-        flood->tally.setup == NULL || !flood_watch_open(flood)) {
+    if (flood->to_server == NULL || flood->to_client == NULL || flood->late == NULL ||
+        flood->answer == NULL || flood->tally.setup == NULL || !flood_watch_open(flood)) {
         tool_error("out of memory");
         return false;
     }
@@ -134,6 +136,7 @@ void flood_close(struct flood *flood)
     }
     flood_pipe_close(flood->to_server);
     flood_pipe_close(flood->to_client);
+    flood_pipe_close(flood->late);
     flood_clients_close(flood);
     flood_watch_close(flood);
     free(flood->tally.setup);
@@ -173,10 +176,20 @@ static void server_route(struct flood *flood, unsigned count)
     }
 }
 
+static void input_late(struct flood *flood)
+{
+    struct estab_packet packets[FLOOD_BATCH];
+    unsigned count = flood_pipe_pop(flood->late, flood->now, packets, FLOOD_BATCH);
+    estab_input(flood->server, flood->now, packets, count);
+}
+
 static void serve_clients(struct flood *flood)
 {
     struct estab_packet packets[FLOOD_BATCH];
     unsigned count;
+    if (flood->setup->kind == NULL) {
+        input_late(flood);
+    }
     while ((count = flood_pipe_pop(flood->to_server, flood->now, packets, FLOOD_BATCH)) > 0) {
         estab_input(flood->server, flood->now, packets, count);
         flood_server_events(flood);
@@ -218,7 +231,10 @@ static void attack(struct flood *flood)
     unsigned count = attack_packets(flood);
     uint64_t begun = cpu_clock();
     uint64_t took = 0;
-    estab_input(flood->server, flood->now, flood->in, count);
+    unsigned ahead = count < LATE_BEHIND ? count : LATE_BEHIND;
+    estab_input(flood->server, flood->now, flood->in, ahead);
+    input_late(flood);
+    estab_input(flood->server, flood->now, flood->in + ahead, count - ahead);
     due(flood->server, flood->now);
     flood_server_events(flood);
     unsigned out;
@@ -237,7 +253,7 @@ static void attack(struct flood *flood)
 
 /* ---- packets of the clients ---- */
 
-/* Some go in two fragments, one behind the other. */
+/* Some go in two fragments, with LATE_BEHIND attack packets between them. */
 static void send_to_server(struct flood *flood, const struct estab_packet *packet)
 {
     uint64_t due_ns = flood->now + FLOOD_DELAY_NS;
@@ -252,9 +268,8 @@ static void send_to_server(struct flood *flood, const struct estab_packet *packe
     }
     flood->tally.cut++;
     flood_cut(packet->data, packet->length, parts, lengths);
-    for (unsigned i = 0; i < 2; i++) {
-        flood->tally.pipe_lost += !flood_pipe_push(flood->to_server, due_ns, parts[i], lengths[i]);
-    }
+    flood->tally.pipe_lost += !flood_pipe_push(flood->to_server, due_ns, parts[0], lengths[0]);
+    flood->tally.pipe_lost += !flood_pipe_push(flood->late, due_ns, parts[1], lengths[1]);
 }
 
 static void clients(struct flood *flood, bool millisecond)
