@@ -104,7 +104,7 @@ static void begin(struct flood *flood, unsigned index)
     client->begun_ns = flood->now;
     client->received = 0;
     client->connected = false;
-    if (connect_client(flood, client, index + 1) != 0) {
+    if (connect_client(flood, client, (uint64_t)index + 1) != 0) {
         tool_error("a client has no connection left: the benchmark is at fault");
         client->conn = 0;
         client->wake_ns = UINT64_MAX;

@@ -161,22 +161,22 @@ static uint32_t forge(const struct flood_storm *storm, unsigned towards, uint8_t
     return flood_write(&segment, to);
 }
 
-static void give(const struct flood *flood, estab_stack *stack, uint8_t *data, uint32_t length)
+static struct estab_packet packet_of(uint8_t *data, uint32_t length)
 {
-    struct estab_packet packet = {.data = data, .length = length, .interface = 1};
-    estab_input(stack, flood->now, &packet, 1);
+    return (struct estab_packet){.data = data, .length = length, .interface = 1};
 }
 
 static void lead_apart(struct flood *flood, struct flood_storm *storm)
 {
     uint8_t to_server[FLOOD_SMALL];
     uint8_t to_client[FLOOD_SMALL];
-    const uint32_t lengths[2] = {forge(storm, 0, to_server), forge(storm, 1, to_client)};
-    if (lengths[0] > 0 && lengths[1] > 0) {
+    struct estab_packet packets[2] = {packet_of(to_server, forge(storm, 0, to_server)),
+                                      packet_of(to_client, forge(storm, 1, to_client))};
+    if (packets[0].length > 0 && packets[1].length > 0) {
         storm->begun = true;
         storm->begun_ns = flood->now;
-        give(flood, flood->server, to_server, lengths[0]);
-        give(flood, flood->client, to_client, lengths[1]);
+        estab_input(flood->server, flood->now, &packets[0], 1);
+        estab_input(flood->client, flood->now, &packets[1], 1);
     }
 }
 
@@ -185,7 +185,8 @@ void flood_storms_tick(struct flood *flood)
     for (unsigned i = 0; i < FLOOD_STORMS && flood->now >= flood->start + STORM_NS; i++) {
         struct flood_storm *storm = &flood->storms[i];
         if (storm->begun) { /* a storm that has died down is begun again */
-            give(flood, flood->server, storm->sniffed, storm->sniffed_length);
+            struct estab_packet again = packet_of(storm->sniffed, storm->sniffed_length);
+            estab_input(flood->server, flood->now, &again, 1);
         } else if (storm->port != 0) {
             lead_apart(flood, storm);
         }
