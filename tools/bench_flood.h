@@ -59,6 +59,13 @@ void flood_write_ip(uint8_t *to, uint32_t length, uint16_t id, uint16_t fragment
 
 /* ---- what is counted ---- */
 
+/* How long something took: a histogram with a bin a step. */
+#define FLOOD_BINS (FLOOD_PATIENCE_NS / FLOOD_STEP_NS + 1)
+struct flood_times {
+    uint64_t count;
+    uint32_t *bins;
+};
+
 struct flood_tally {
     uint64_t attack_packets, attack_bytes; /* to the server */
     uint64_t out_packets, out_bytes;       /* from it, to others than the clients */
@@ -66,8 +73,8 @@ struct flood_tally {
     uint64_t begun, completed, resets, timeouts, corrupt; /* legitimate exchanges */
     uint64_t streams, streams_lost;
     uint64_t cut, fragmented_begun, fragmented_completed;
-    uint64_t setups;
-    uint32_t *setup;               /* histogram, a bin a step */
+    struct flood_times setup;      /* until the client is connected */
+    struct flood_times exchange;   /* until it has everything */
     uint64_t half_open_bytes_high; /* with connections that SYNs with text got at once */
     uint32_t half_open_high, connections_high, time_wait_high;
     uint32_t syn_acks_most;   /* for one SYN cache entry */

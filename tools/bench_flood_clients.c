@@ -122,18 +122,17 @@ static void begin(struct flood *flood, unsigned index)
 
 /* ---- ending ---- */
 
-static void record_setup(struct flood *flood, uint64_t took_ns)
+static void record(struct flood_times *times, uint64_t took_ns)
 {
     uint64_t bin = took_ns / FLOOD_STEP_NS;
-    uint64_t last = FLOOD_PATIENCE_NS / FLOOD_STEP_NS;
-    flood->tally.setup[bin < last ? bin : last]++;
-    flood->tally.setups++;
+    times->bins[bin < FLOOD_BINS ? bin : FLOOD_BINS - 1]++;
+    times->count++;
 }
 
 static void end(struct flood *flood, struct flood_client *client)
 {
     if (!client->connected && counts(client)) {
-        record_setup(flood, FLOOD_PATIENCE_NS);
+        record(&flood->tally.setup, FLOOD_PATIENCE_NS);
     }
     flood->open_exchanges -= counts(client);
     client->conn = 0;
@@ -148,7 +147,10 @@ static void end(struct flood *flood, struct flood_client *client)
 static void complete(struct flood *flood, struct flood_client *client)
 {
     estab_close(flood->client, flood->now, client->conn);
-    flood->tally.completed += counts(client);
+    if (counts(client)) {
+        flood->tally.completed++;
+        record(&flood->tally.exchange, flood->now - client->begun_ns);
+    }
     flood->tally.fragmented_completed += client->role == IN_FRAGMENTS;
     end(flood, client);
 }
@@ -157,7 +159,10 @@ static void complete(struct flood *flood, struct flood_client *client)
 static void fail(struct flood *flood, struct flood_client *client, uint64_t *why)
 {
     estab_abort(flood->client, flood->now, client->conn);
-    *why += counts(client);
+    if (counts(client)) {
+        (*why)++;
+        record(&flood->tally.exchange, FLOOD_PATIENCE_NS);
+    }
     end(flood, client);
 }
 
@@ -229,7 +234,7 @@ static void on_event(struct flood *flood, const struct estab_event *event)
     if ((event->ready & ESTAB_CONNECTED) && !client->connected) {
         client->connected = true;
         if (counts(client)) {
-            record_setup(flood, flood->now - client->begun_ns);
+            record(&flood->tally.setup, flood->now - client->begun_ns);
         }
         if (client->role != SILENT) {
             request(flood, client);

@@ -16,7 +16,6 @@
 #define MILLISECOND_STEPS 16u /* what is looked at about once a millisecond */
 #define LATE_BEHIND       8u  /* attack packets between the two fragments of a client's packet */
 #define CLIENT_MEMORY     ((size_t)64 << 20)
-#define SETUP_BINS        (FLOOD_PATIENCE_NS / FLOOD_STEP_NS + 1)
 
 enum end { AT_SERVER, AT_CLIENT };
 
@@ -96,9 +95,11 @@ static bool make_all(struct flood *flood)
     flood->to_client = flood_pipe_open();
     flood->late = flood_pipe_open();
     flood->answer = flood_pattern();
-    flood->tally.setup = calloc(SETUP_BINS, sizeof *flood->tally.setup);
+    flood->tally.setup.bins = calloc(FLOOD_BINS, sizeof(uint32_t));
+    flood->tally.exchange.bins = calloc(FLOOD_BINS, sizeof(uint32_t));
     if (flood->to_server == NULL || flood->to_client == NULL || flood->late == NULL ||
-        flood->answer == NULL || flood->tally.setup == NULL || !flood_watch_open(flood)) {
+        flood->answer == NULL || flood->tally.setup.bins == NULL || flood->tally.exchange.bins == NULL ||
+        !flood_watch_open(flood)) {
         tool_error("out of memory");
         return false;
     }
@@ -139,7 +140,8 @@ void flood_close(struct flood *flood)
     flood_pipe_close(flood->late);
     flood_clients_close(flood);
     flood_watch_close(flood);
-    free(flood->tally.setup);
+    free(flood->tally.setup.bins);
+    free(flood->tally.exchange.bins);
     free(flood->answer);
     munmap(flood, sizeof *flood);
 }
