@@ -218,10 +218,22 @@ static int check(const struct figures *figures, const char *kind)
     return code;
 }
 
-static void print(const struct bench_settings *settings, const struct flood_kind *kind,
+/* "160 161 159 ...": ns a packet of each decile. */
+static void list_deciles(const struct flood_tally *tally, char *text, size_t size)
+{
+    size_t length = 0;
+    for (unsigned i = 0; i < FLOOD_DECILES && length < size; i++) {
+        length +=
+            (size_t)snprintf(text + length, size - length, "%s%.0f", i > 0 ? " " : "", decile_ns(tally, i));
+    }
+}
+
+static void print(const struct bench_settings *settings, const struct flood *flood,
                   const struct figures *figures)
 {
+    const struct flood_kind *kind = flood->setup->kind;
     char name[32];
+    char deciles[128];
     if (!settings->json) {
         snprintf(name, sizeof name, "flood %s", kind->name);
         bench_report(settings, name, kind->what, figures->figure, figures->count);
@@ -234,6 +246,8 @@ static void print(const struct bench_settings *settings, const struct flood_kind
     for (unsigned i = 0; i < figures->count; i++) {
         json_real(stdout, figures->figure[i].name, figures->figure[i].value, figures->figure[i].decimals);
     }
+    list_deciles(&flood->tally, deciles, sizeof deciles);
+    json_text(stdout, "ns_per_attack_packet_deciles", deciles);
     json_end(stdout);
     tool_flush();
 }
@@ -253,6 +267,6 @@ int flood_report(const struct bench_settings *settings, const struct flood *floo
     add(&figures, "simulated_seconds", (double)flood->setup->duration_ns / 1e9, 2);
     add(&figures, "idle_seconds", (double)idle->setup->duration_ns / 1e9, 2);
     add(&figures, "real_seconds", (double)real_ns / 1e9, 1);
-    print(settings, kind, &figures);
+    print(settings, flood, &figures);
     return settings->check ? check(&figures, kind->name) : TOOL_OK;
 }
