@@ -21,6 +21,7 @@ struct flood_entry {
 };
 
 struct flood_challenges {
+    estab_conn conn; /* 0 = a TIME-WAIT record or a handshake */
     uint64_t second;
     uint32_t count;
 };
@@ -61,12 +62,12 @@ static void count_storm(struct flood *flood, struct flood_storm *storm)
     }
 }
 
-static void count_challenge(struct flood *flood, uint16_t port)
+static void count_challenge(struct flood *flood, uint16_t port, estab_conn conn)
 {
     struct flood_challenges *count = &flood->challenges[port];
     uint64_t second = flood->now / BENCH_SECOND;
-    if (count->second != second) {
-        *count = (struct flood_challenges){.second = second};
+    if (count->second != second || count->conn != conn) { /* a port may be used again */
+        *count = (struct flood_challenges){.second = second, .conn = conn};
     }
     count->count++;
     if (count->count > flood->tally.challenges_most) {
@@ -82,7 +83,7 @@ void flood_watch(struct flood *flood, unsigned towards, const struct estab_packe
     }
     uint16_t port = towards == 0 ? segment.source_port : segment.destination_port;
     if (towards == 1 && packet->reason == ESTAB_REASON_ACK_CHALLENGE) {
-        count_challenge(flood, port);
+        count_challenge(flood, port, packet->conn);
     }
     struct flood_storm *storm = storm_of(flood, port);
     if (storm == NULL || packet->length > FLOOD_SMALL) {
