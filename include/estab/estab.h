@@ -214,7 +214,7 @@ struct estab_config {
     uint32_t max_time_wait;
     /*
      * handshakes of listeners under way, in the SYN cache; 0 = a thirty-second of the memory, at most 8192.
-     * When full SYNs are answered by cookie
+     * Once three quarters are taken chance decides which SYNs are answered by cookie; when it is full all are
      */
     uint32_t max_half_open;
     uint32_t max_neighbours;      /* 0 = 64; at most 65534 */

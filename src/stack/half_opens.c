@@ -67,9 +67,28 @@ static void unlink_entry(struct estab_stack *stack, const struct half_open *entr
     }
 }
 
-bool half_opens_full(const struct estab_stack *stack)
+static bool full(const struct estab_stack *stack)
 {
     return stack->half_open_count == stack->settings.max_half_open;
+}
+
+/*
+ * Of the last quarter chance decides, with the places left for odds. Where a limit is sharp, who fills the
+ * cache up to the last place learns by a SYN of his own whether one that he forged has taken it, and that is
+ * whether the connection that he named was there already.
+ */
+bool half_opens_have_room(const struct estab_stack *stack, const struct flow_key *key)
+{
+    uint32_t quarter = stack->settings.max_half_open / 4;
+    uint32_t left = stack->settings.max_half_open - stack->half_open_count;
+    if (left == 0 || left >= quarter) {
+        return left > 0;
+    }
+    struct flow_words flow;
+    flow_words_of(key, &flow);
+    uint64_t words[6] = {flow.w[0], flow.w[1], flow.w[2], flow.w[3], flow.w[4], stack->tcp.now};
+    uint64_t chance = siphash13(&stack->cookie_key, words, 6) >> 32;
+    return (chance * quarter) >> 32 < left;
 }
 
 /* The listener's count and the table forget it; its place is free. */
@@ -143,7 +162,7 @@ static void shed(struct estab_stack *stack)
 
 static struct half_open *take(struct estab_stack *stack)
 {
-    if (half_opens_full(stack)) {
+    if (full(stack)) {
         shed(stack);
     }
     uint32_t index = stack->half_open_free;

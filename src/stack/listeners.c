@@ -138,7 +138,7 @@ static void open_listener(struct estab_stack *stack, struct conn *listener, cons
     if (!listener_may_establish(stack, listener, arrival)) {
         return;
     }
-    if (cookies != NULL && (cookies->always || half_opens_full(stack))) {
+    if (cookies != NULL && (cookies->always || !half_opens_have_room(stack, &arrival->key))) {
         cookies->answer(stack, listener, arrival);
     } else if (arrival->seg->text_length == 0 || !open_child(stack, listener, arrival)) {
         open_half(stack, listener, arrival);

@@ -368,7 +368,8 @@ void time_wait_status(const struct estab_stack *stack, const struct time_wait *t
 
 /* ---- half_opens.c: the SYN cache ---- */
 void half_opens_init(struct estab_stack *stack);
-bool half_opens_full(const struct estab_stack *stack);
+/* Whether a SYN of this flow is to find room in it, where it may have a cookie instead. */
+bool half_opens_have_room(const struct estab_stack *stack, const struct flow_key *key);
 /* A SYN has led conn to SYN-RECEIVED: the cache remembers it, and sends the SYN,ACK. */
 void half_open_begin(struct estab_stack *stack, const struct conn *conn, uint32_t listener);
 void half_open_segment(struct estab_stack *stack, uint32_t index, const struct arrival *arrival);

@@ -653,6 +653,63 @@ static void worlds_handshakes_tell_nothing(void **state)
     same_in_both_worlds(false, EVERYTHING, &config);
 }
 
+/* Strangers fill the SYN cache but for one place, as who counts can do; what they get is not looked at. */
+static void fill_but_one(struct twin *t, unsigned trial, unsigned places)
+{
+    for (unsigned i = 0; i + 1 < places; i++) {
+        struct packet_fields f = {.from = host_addr(t->v6, 100 + trial % 100, 1 + i, 5),
+                                  .to = bench_addr(t->v6, SERVICE),
+                                  .seq = trial,
+                                  .flags = SYN};
+        both(t, &f);
+    }
+    compare(t);
+}
+
+/* Does a SYN forged in the name of the first world's victim show in what a SYN of one's own gets? */
+static bool last_place_shows(struct twin *t)
+{
+    struct own own;
+    struct estab_addr addr = t->own[0].addr;
+    uint64_t before = t->differences;
+    struct packet_fields f = {.from = victim_addr(t->v6, t->w[0].victim.port),
+                              .to = bench_addr(t->v6, SERVICE),
+                              .seq = t->w[0].victim.passive_nxt[0] + 100,
+                              .flags = SYN};
+    both(t, &f);
+    addr.port = ++t->fresh_port;
+    if (open_own(t, &own, addr)) {
+        from_own(t, &own, RST | ACK, 0, 0);
+    }
+    compare(t);
+    return t->differences > before;
+}
+
+/*
+ * V-22: who fills the SYN cache up to its last place does not learn by his next SYN whether a forged one took
+ * it: it would show in every trial, by chance it does in one of 128.
+ */
+static void worlds_last_place_of_the_cache_tells_nothing(void **state)
+{
+    (void)state;
+    const unsigned places = 512;
+    const unsigned trials = ESTAB_TEST_SLOW ? 20 : 100;
+    struct estab_config config = plain_config();
+    unsigned shown = 0;
+    config.max_half_open = places;
+    struct twin *t = run_with(false, ONE_TUPLE, 0, &config);
+    for (unsigned trial = 0; trial < trials; trial++) {
+        both_advance(t, 40 * SECOND); /* the cache is empty */
+        refresh(&t->w[0]);
+        refresh(&t->w[1]);
+        compare(t);
+        fill_but_one(t, trial, places);
+        shown += last_place_shows(t);
+    }
+    assert_true(shown <= 4); /* 0.8 expected, and three standard deviations */
+    stop(t);
+}
+
 /* The comparison can fail: with one place for all remotes, who was answered first is seen by the others. */
 static void worlds_limit_that_is_shared_is_seen(void **state)
 {
@@ -672,6 +729,7 @@ int main(void)
         cmocka_unit_test(worlds_icmp_tells_nothing),
         cmocka_unit_test(worlds_identification_and_labels_tell_nothing),
         cmocka_unit_test(worlds_handshakes_tell_nothing),
+        cmocka_unit_test(worlds_last_place_of_the_cache_tells_nothing),
         cmocka_unit_test(worlds_limit_that_is_shared_is_seen),
     };
     return cmocka_run_group_tests_name("worlds", tests, NULL, NULL);
