@@ -254,9 +254,9 @@ struct estab_config {
     uint32_t initial_window;      /* segments; 0 = 10 (RFC 6928) */
     uint32_t challenge_acks;      /* per connection and second; 0 = 2 (R5961-13) */
     /*
-     * RSTs for no connection of ours at most, and as many echo replies; 0 = 1000. Up to 256 remote addresses
-     * (IPv6: networks of 64 bits), an eighth of this number, fewer where connections are few, are answered in a
-     * second, each has the same share (8), and none can tell what others got
+     * RSTs for no connection of ours at most, and as many echo replies; 0 = 1000. They are for an eighth as
+     * many remote addresses (IPv6: networks of 64 bits) in a second, at most 256, fewer where max_connections
+     * is small; each has the same share, and none can tell what others got
      */
     uint32_t replies_per_second;
     uint16_t port_low;            /* ephemeral ports (RFC 6056 3.2); 0 = 1024 (R6056-01) */
