@@ -73,22 +73,26 @@ static bool full(const struct estab_stack *stack)
 }
 
 /*
- * Of the last quarter chance decides, with the places left for odds. Where a limit is sharp, who fills the
- * cache up to the last place learns by a SYN of his own whether one that he forged has taken it, and that is
- * whether the connection that he named was there already.
+ * Where a limit is sharp, who fills it up to the last place learns by a SYN of his own whether one that he
+ * forged has taken that place, and so whether the connection that he named was there already (V-22).
  */
-bool half_opens_have_room(const struct estab_stack *stack, const struct flow_key *key)
+bool place_is_given(const struct estab_stack *stack, const struct flow_key *key, uint32_t left,
+                    uint32_t window)
 {
-    uint32_t quarter = stack->settings.max_half_open / 4;
-    uint32_t left = stack->settings.max_half_open - stack->half_open_count;
-    if (left == 0 || left >= quarter) {
+    if (left == 0 || left >= window) {
         return left > 0;
     }
     struct flow_words flow;
     flow_words_of(key, &flow);
     uint64_t words[6] = {flow.w[0], flow.w[1], flow.w[2], flow.w[3], flow.w[4], stack->tcp.now};
     uint64_t chance = siphash13(&stack->cookie_key, words, 6) >> 32;
-    return (chance * quarter) >> 32 < left;
+    return (chance * window) >> 32 < left;
+}
+
+bool half_opens_have_room(const struct estab_stack *stack, const struct flow_key *key)
+{
+    uint32_t places = stack->settings.max_half_open;
+    return place_is_given(stack, key, places - stack->half_open_count, places / 4);
 }
 
 /* The listener's count and the table forget it; its place is free. */

@@ -94,7 +94,9 @@ void child_begin(struct estab_stack *stack, struct conn *child, struct conn *lis
  */
 static bool open_child(struct estab_stack *stack, struct conn *listener, const struct arrival *arrival)
 {
-    bool roomy = stack->early_count < EARLY_CHILDREN &&
+    uint32_t early = stack->early_count;
+    uint32_t left = early < EARLY_CHILDREN ? EARLY_CHILDREN - early : 0;
+    bool roomy = place_is_given(stack, &arrival->key, left, EARLY_CHILDREN / 2) &&
                  stack->conn_count < stack->settings.max_connections / 2 &&
                  stack->half_open_count < stack->settings.max_half_open / 2 &&
                  listener->listener.half_open < listener->listener.backlog;
