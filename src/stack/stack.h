@@ -371,8 +371,8 @@ void half_opens_init(struct estab_stack *stack);
 /* Whether a SYN of this flow is to find room in it, where it may have a cookie instead. */
 bool half_opens_have_room(const struct estab_stack *stack, const struct flow_key *key);
 /*
- * Whether this flow gets one of the `left` places that all share. Of the last `window` of them chance decides,
- * so that where the last one went shows in nobody's answer.
+ * Whether this flow gets one of the `left` places that all share. Of the last `window` of them chance
+ * decides, so that where the last one went shows in nobody's answer.
  */
 bool place_is_given(const struct estab_stack *stack, const struct flow_key *key, uint32_t left,
                     uint32_t window);

@@ -699,8 +699,8 @@ static bool last_place_shows(struct twin *t, const struct shared *shared)
 }
 
 /*
- * V-22: who fills places up to the last does not learn by his next SYN whether a forged one took it: where the
- * limit is sharp it shows in every trial, by chance it does in one of `window`.
+ * V-22: who fills places up to the last does not learn by his next SYN whether a forged one took it: where
+ * the limit is sharp it shows in every trial, by chance it does in one of `window`.
  */
 static void worlds_last_place_tells_little(void **state)
 {
