@@ -155,16 +155,18 @@ static void try_pieces(struct victim *v, const struct piece *pieces, unsigned co
         bool alone = single(&pieces[i]);
         uint32_t whole = alone ? pieces[i].length : model_add(&model, &pieces[i]);
         seal_datagram(datagram, alone ? whole : total, v6);
+        uint64_t before = victim_counters(v).fragments_reassembled;
         input_piece(v, datagram, id, &pieces[i], v6);
-        assert_int_equal(victim_sends(v), whole != 0);
-        if (whole != 0) {
+        assert_int_equal(victim_counters(v).fragments_reassembled - before, whole != 0 && !alone);
+        assert_int_equal(victim_sends(v), whole != 0 && whole % 8 == 0); /* else its checksum is wrong */
+        if (whole != 0 && whole % 8 == 0) {
             size_t head = v6 ? 40 : 20;
             assert_int_equal(v->out_length, head + whole);
             assert_memory_equal(v->out + head + 4, datagram + 4, whole - 4);
             assert_false(victim_sends(v));
-            if (!alone) { /* what comes now begins another datagram */
-                memset(&model, 0, sizeof model);
-            }
+        }
+        if (whole != 0 && !alone) { /* what comes now begins another datagram */
+            memset(&model, 0, sizeof model);
         }
     }
     victim_wait(v, 16 * VICTIM_SECOND);
@@ -323,6 +325,171 @@ static void v07_only_fragments_of_one_datagram_meet(void **state)
     }
 }
 
+/*
+ * V-07: 200,000 random sets of four to six fragments with duplicates among them and ends on any byte: only exact
+ * duplicates are let pass, and what lies in the memory of an earlier datagram completes nothing.
+ */
+static void v07_random_sets_with_duplicates(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    struct victim *v = victim_start(false);
+    for (unsigned run = 0; run < (ESTAB_TEST_SLOW ? 20000 : 200000); run++) {
+        struct piece pieces[6];
+        unsigned count = 4 + victim_random(&seed) % 3;
+        for (unsigned i = 0; i < count; i++) {
+            uint32_t from = victim_random(&seed) % 4;
+            uint32_t to = from + 1 + victim_random(&seed) % (4 - from);
+            pieces[i] = (struct piece){from * 8, (to - from) * 8, to < 4 || victim_random(&seed) % 8 == 0};
+            if (victim_random(&seed) % 8 == 0) {
+                pieces[i].more = false;
+            }
+            if (!pieces[i].more && from > 0 && victim_random(&seed) % 4 == 0) {
+                pieces[i].length -= victim_random(&seed) % 8;
+            }
+            if (i > 0 && victim_random(&seed) % 3 == 0) {
+                pieces[i] = pieces[victim_random(&seed) % i];
+            }
+        }
+        try_pieces(v, pieces, count, false);
+    }
+    victim_stop(v);
+}
+
+/* V-07: a duplicate of the piece that ends where the slot ends, which has no neighbour behind it. */
+static void v07_a_duplicate_at_the_end_of_a_slot(void **state)
+{
+    (void)state;
+    static const struct piece pieces[4] = {
+        {0, 1024, true}, {2048, 2048, false}, {2048, 2048, false}, {1024, 1024, true}};
+    uint8_t datagram[4096];
+    struct victim *v = victim_start(false);
+    fill_datagram(datagram, sizeof datagram, false);
+    for (unsigned i = 0; i < 4; i++) {
+        input_piece(v, datagram, 5, &pieces[i], false);
+    }
+    assert_int_equal(victim_counters(v).fragments_reassembled, 1); /* 4096 bytes: a slot of this small stack */
+    victim_stop(v);
+}
+
+/* V-07: the same id again, while another datagram waits: what was handed up has left nothing behind. */
+static void v07_a_slot_that_was_used_is_empty(void **state)
+{
+    (void)state;
+    static const struct piece first = {0, 16, true}, last = {16, 16, false};
+    uint8_t datagram[64];
+    struct victim *v = victim_start(false);
+    fill_datagram(datagram, sizeof datagram, false);
+    input_piece(v, datagram, 8, &first, false); /* waits */
+    for (unsigned i = 0; i < 3; i++) {
+        input_piece(v, datagram, 9, &first, false);
+        assert_int_equal(v->drop, ESTAB_DROP_NONE);
+        input_piece(v, datagram, 9, &last, false);
+        assert_int_equal(victim_drain(v), 1);
+    }
+    victim_stop(v);
+}
+
+/* V-08: a source that wants more than its share loses its own oldest, and one that does not fit pushes out nobody. */
+static void v08_a_source_loses_its_own_oldest(void **state)
+{
+    (void)state;
+    static const struct piece first = {0, 16, true}, last = {16, 16, false}, huge = {4096, 16, true};
+    uint8_t datagram[8192];
+    struct victim *v = victim_start(false);
+    fill_datagram(datagram, sizeof datagram, false);
+    for (uint32_t id = 1; id <= 3; id++) { /* a share is two of four */
+        input_piece(v, datagram, id, &first, false);
+    }
+    input_piece(v, datagram, 4, &huge, false);
+    assert_int_equal(v->drop, ESTAB_DROP_IP_FRAGMENT);
+    for (uint32_t id = 3; id >= 1; id--) {
+        input_piece(v, datagram, id, &last, false);
+        assert_int_equal(victim_drain(v), id > 1);
+    }
+    victim_stop(v);
+}
+
+/* V-07: of IPv6 only the first fragment's next header counts (RFC 8200 4.5), whatever others say and come first. */
+static void v07_the_first_fragment_says_what_follows(void **state)
+{
+    (void)state;
+    uint8_t datagram[32];
+    struct victim *v = victim_start(false);
+    fill_datagram(datagram, sizeof datagram, true);
+    seal_icmp(datagram, sizeof datagram, true);
+    for (unsigned order = 0; order < 2; order++) {
+        for (unsigned i = 0; i < 2; i++) {
+            uint8_t packet[128];
+            bool first = i == order;
+            size_t at = put_ipv6(packet, 44, 24);
+            memset(packet + at, 0, 8);
+            packet[at] = first ? V_ICMPV6 : V_UDP;
+            put16(packet + at + 2, first ? 1 : 16);
+            put32(packet + at + 4, 70 + order);
+            memcpy(packet + at + 8, datagram + (first ? 0 : 16), 16);
+            victim_input(v, packet, at + 24);
+        }
+        assert_int_equal(victim_drain(v), 1);
+    }
+    victim_stop(v);
+}
+
+/* V-08: of IPv4 a fragment of what nobody takes here is no fragment to keep. */
+static void v08_fragments_of_other_protocols_take_no_memory(void **state)
+{
+    (void)state;
+    struct victim *v = victim_start(false);
+    for (unsigned protocol = 0; protocol < 256; protocol++) {
+        uint8_t packet[64] = {0};
+        put_ipv4(packet, 5, protocol, 16);
+        put16(packet + 6, 0x2000);
+        seal_ipv4(packet);
+        victim_input(v, packet, 36);
+        bool ours = protocol == V_TCP || protocol == V_ICMP;
+        assert_int_equal(v->drop, ours ? ESTAB_DROP_NONE : ESTAB_DROP_IP_PROTOCOL);
+    }
+    victim_stop(v);
+}
+
+/* Two segments in one call of estab_input(), each in two fragments in the same slot; `room` holds the four packets. */
+static void two_segments_in_a_batch(uint8_t room[4][64])
+{
+    struct victim *v = victim_start(false);
+    estab_conn conn = victim_connected(v, false);
+    struct estab_packet packets[4] = {{.length = 0}};
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t segment[48];
+        put_tcp(segment, 5, V_ACK, v->peer_nxt + i / 2 * 28, v->victim_nxt);
+        memset(segment + 20, 'a' + (int)i / 2, 28);
+        seal_tcp(segment, 48, false);
+        put_ipv4(room[i], 5, V_TCP, 24);
+        put16(room[i] + 4, 40 + i / 2);
+        put16(room[i] + 6, i % 2 ? 3 : 0x2000);
+        seal_ipv4(room[i]);
+        memcpy(room[i] + 20, segment + i % 2 * 24, 24);
+        packets[i] = (struct estab_packet){.data = room[i], .length = 44, .interface = 1};
+    }
+    estab_input(v->stack, v->now, packets, 4);
+    char text[64];
+    assert_int_equal(estab_recv(v->stack, v->now, conn, text, sizeof text, 0), 56);
+    assert_true(text[0] == 'a' && text[27] == 'a' && text[28] == 'b' && text[55] == 'b');
+    victim_stop(v);
+}
+
+/*
+ * V-07: datagrams that were put together are handled before the next one takes their memory, wherever the driver's
+ * buffers lie: below the stack's, or above it.
+ */
+static void v07_two_datagrams_of_one_batch_do_not_mix(void **state)
+{
+    (void)state;
+    static uint8_t below[4][64];
+    uint8_t above[4][64];
+    two_segments_in_a_batch(below);
+    two_segments_in_a_batch(above);
+}
+
 /* ---- floods ---- */
 
 static void flood_piece(struct victim *v, uint64_t *seed, uint32_t source)
@@ -404,6 +571,13 @@ int main(void)
         cmocka_unit_test(v07_no_byte_beyond_the_largest_datagram),
         cmocka_unit_test(v07_what_was_condemned_stays_so_until_its_time_is_up),
         cmocka_unit_test(v07_only_fragments_of_one_datagram_meet),
+        cmocka_unit_test(v07_random_sets_with_duplicates),
+        cmocka_unit_test(v07_a_duplicate_at_the_end_of_a_slot),
+        cmocka_unit_test(v07_a_slot_that_was_used_is_empty),
+        cmocka_unit_test(v07_the_first_fragment_says_what_follows),
+        cmocka_unit_test(v07_two_datagrams_of_one_batch_do_not_mix),
+        cmocka_unit_test(v08_a_source_loses_its_own_oldest),
+        cmocka_unit_test(v08_fragments_of_other_protocols_take_no_memory),
         cmocka_unit_test(v08_one_source_cannot_take_all),
         cmocka_unit_test(v08_spoofed_sources_push_out_the_oldest_only),
     };

@@ -155,7 +155,7 @@ static void v09_every_field_of_the_quote_must_be_ours(void **state)
 {
     (void)state;
     static const struct lie lies[] = {
-        {"version", 0, 0, 0x20},         {"header length", 0, SIZE_MAX, 1},  {"total length", 2, SIZE_MAX, 4},
+        {"version", 0, 0, 0x20},         {"header length", 0, SIZE_MAX, 1},  {"total length", 2, 4, 4},
         {"fragment offset", 7, SIZE_MAX, 1}, {"protocol", 9, 6, 1},          {"source", 15, 23, 1},
         {"destination", 19, 39, 1},      {"source port", 21, 41, 1},         {"destination port", 23, 43, 1},
         {"SEQ", 24, 44, 0x40},           {"group", 16, 24, 0xff},
@@ -175,12 +175,63 @@ static void v09_every_field_of_the_quote_must_be_ours(void **state)
             size_t whole = put_error(packet, v, v6, 0);
             packet[(v6 ? 48u : 28u) + where] ^= lies[i].xor;
             if (i == 2) { /* so little that no port fits */
-                put16(packet + 28 + 2, 27);
+                put16(packet + (v6 ? 48 + 4 : 28 + 2), v6 ? 7 : 27);
             }
             if (error_believed(v, packet, whole, v6)) {
                 fail_msg("believed in spite of its %s", lies[i].what);
             }
         }
+        victim_stop(v);
+    }
+}
+
+/* V-09: an echo that fits into the MTU but not into a block of the pool is not answered: nothing is written past it. */
+static void v09_an_echo_larger_than_a_block_is_not_answered(void **state)
+{
+    (void)state;
+    static uint8_t packet[2048];
+    struct estab_config config;
+    victim_config(&config);
+    config.block_size = 512;
+    struct victim *v = victim_create(&config, false, 0);
+    unsigned answers = 0;
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        for (size_t body = 300; body < 1400; body++) {
+            victim_input(v, packet, put_echo(packet, v6, body));
+            bool answered = victim_sends(v);
+            answers += answered;
+            assert_true(!answered || v->out_length <= 512);
+            victim_check(v);
+            victim_wait(v, VICTIM_SECOND / 1000);
+        }
+    }
+    assert_true(answers > 200);
+    victim_stop(v);
+}
+
+/* V-09: what is too big is told to the connection that is meant, and never by less than its own length. */
+static void v09_packet_too_big_lowers_the_path_mtu(void **state)
+{
+    (void)state;
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        struct victim *v = victim_start(false);
+        estab_conn conn = victim_connected(v, v6);
+        uint8_t packet[256] = {0};
+        uint8_t text[64] = {0};
+        assert_int_equal(estab_send(v->stack, v->now, conn, text, sizeof text, 0), sizeof text);
+        victim_drain(v);
+        size_t whole = put_error(packet, v, v6, 0);
+        uint8_t *icmp = packet + (v6 ? 40 : 20);
+        icmp[0] = v6 ? 2 : 3;
+        icmp[1] = v6 ? 0 : 4;
+        put32(icmp + 4, 1279); /* no IPv6 link has less than 1280 (RFC 8201 4) */
+        if (v6) {
+            assert_false(error_believed(v, packet, whole, v6));
+        }
+        put32(icmp + 4, 1400);
+        assert_true(error_believed(v, packet, whole, v6));
+        assert_int_equal(victim_counters(v).path_mtu_changes, 1);
+        assert_int_equal(victim_status(v, conn).soft_error, 0); /* it is no error of the path */
         victim_stop(v);
     }
 }
@@ -193,6 +244,8 @@ int main(void)
         cmocka_unit_test(v09_broken_and_huge_echoes_are_not_answered),
         cmocka_unit_test(v09_errors_are_cut_at_each_byte),
         cmocka_unit_test(v09_every_field_of_the_quote_must_be_ours),
+        cmocka_unit_test(v09_an_echo_larger_than_a_block_is_not_answered),
+        cmocka_unit_test(v09_packet_too_big_lowers_the_path_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,12 +186,57 @@ static void v14_sizes_and_shifts_are_clamped(void **state)
     }
 }
 
+/* What a connection of ours negotiated with a peer whose SYN,ACK has all options, or none. */
+static struct estab_status negotiated(bool offered, bool answered)
+{
+    struct estab_config config;
+    estab_conn conn;
+    uint8_t packet[128];
+    struct estab_addr peer = victim_address(false, 1, PEER_TCP_PORT);
+    victim_config(&config);
+    config.no_sack = config.no_timestamps = config.no_window_scale = !offered;
+    struct victim *v = victim_create(&config, false, 0);
+    assert_int_equal(estab_open(v->stack, &conn), 0);
+    assert_int_equal(estab_connect(v->stack, v->now, conn, &peer), 0);
+    assert_true(victim_sends(v));
+    static const uint8_t options[20] = {2, 4, 4, 0, 3, 3, 5, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    unsigned words = answered ? 10 : 5;
+    put_ipv4(packet, 5, V_TCP, words * 4);
+    put_tcp(packet + 20, words, V_SYN | V_ACK, 77, get32(v->out + 24) + 1);
+    put16(packet + 22, get16(v->out + 20));
+    if (answered) {
+        memcpy(packet + 40, options, 20);
+        memcpy(packet + 55, v->out + (offered ? 48 : 20), 4); /* some TSecr: any will do */
+    }
+    seal_tcp(packet + 20, words * 4, false);
+    victim_input(v, packet, 20 + words * 4);
+    struct estab_status status = victim_status(v, conn);
+    assert_int_equal(status.state, ESTAB_ESTABLISHED);
+    victim_stop(v);
+    return status;
+}
+
+/* V-14: an option holds where both offered it, and nowhere else: none is made up, none forced on us. */
+static void v14_only_what_both_offered_is_negotiated(void **state)
+{
+    (void)state;
+    for (unsigned run = 0; run < 4; run++) {
+        struct estab_status status = negotiated(run & 1, run & 2);
+        bool both = run == 3;
+        assert_int_equal(status.sack, both);
+        assert_int_equal(status.timestamps, both);
+        assert_int_equal(status.window_scale, both);
+        assert_int_equal(status.snd_wnd_shift, both ? 5 : 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(v02_every_kind_length_and_place),
         cmocka_unit_test(v02_an_option_never_reaches_into_the_text),
         cmocka_unit_test(v14_sizes_and_shifts_are_clamped),
+        cmocka_unit_test(v14_only_what_both_offered_is_negotiated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,7 +173,8 @@ static inline void victim_input(struct victim *v, const uint8_t *bytes, size_t l
     uint8_t *exact = malloc(length > 0 ? length : 1);
     assert_non_null(exact);
     memcpy(exact, bytes, length);
-    struct estab_packet packet = {.data = exact, .length = (uint32_t)length, .interface = 1};
+    uint8_t *data = length > 0 ? exact : exact + 1; /* of nothing there is no first byte */
+    struct estab_packet packet = {.data = data, .length = (uint32_t)length, .interface = 1};
     packet.flags = v->flags;
     packet.gso_size = v->gso_size;
     estab_input(v->stack, v->now, &packet, 1);
