@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
 
-.PHONY: build help demo test matrix explore faults guess bench flood lint size fuzz coverage format docs install clean
+.PHONY: build help demo test matrix explore faults checks guess bench flood lint size fuzz coverage format docs install clean
 
 build: ## build the library and the tool (build/estab): the default
 	@scripts/install-packages.sh build
@@ -46,6 +46,10 @@ faults: ## plants one fault at a time in a copy of the core; the matrix, and the
 	$(call build_tests,estab_matrix)
 	@/usr/bin/python3 tests/matrix/faults.py --jobs $(JOBS)
 	@/usr/bin/python3 tests/explore/faults.py --jobs $(JOBS)
+
+checks: ## deletes every check of the parsers, one at a time; a test must turn red for each: ARGS="--only ndp"
+	@scripts/install-packages.sh test
+	@/usr/bin/python3 tests/attack/checks.py --jobs $(JOBS) $(ARGS)
 
 guess: ## SYN cookies against random ACKs, GUESSES of them (100 million) through a whole stack
 	$(call build_tests,attack_guessing_test)

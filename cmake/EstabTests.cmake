@@ -118,6 +118,12 @@ foreach(source IN LISTS fuzz_sources)
     list(APPEND test_programs ${target})
 endforeach()
 
+if(ESTAB_HAVE_CMOCKA AND NOT CMAKE_CROSSCOMPILING AND NOT estab_instrumented)
+    add_test(NAME attack.checks.selftest COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/attack/checks.py --self-test)
+    set_tests_properties(attack.checks.selftest PROPERTIES
+        LABELS attack TIMEOUT 60 ENVIRONMENT "${test_environment};CC=${CMAKE_C_COMPILER}")
+endif()
+
 # ------------------------------------------------- matrix: the core against a second statement of RFC 9293 3.10.7
 file(GLOB oracle_sources CONFIGURE_DEPENDS tests/matrix/oracle*.c)
 file(GLOB matrix_sources CONFIGURE_DEPENDS tests/matrix/matrix*.c)
