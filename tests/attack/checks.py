@@ -41,7 +41,7 @@ TESTS = [
         "urgent forged").split()],
     "stack/hostile_test.c",
 ]
-SUPPORT = ["tests/support/*.c", "tests/matrix/figure.c"]
+SUPPORT = ["tests/support/rig.c", "tests/support/random_trace.c", "tests/matrix/figure.c"]
 ENVIRONMENT = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1"}
 PATIENCE_S = 20  # beyond ten times of what a test takes when it is green
 
@@ -292,7 +292,7 @@ def command(arguments, what):
     done = subprocess.run([str(one) for one in arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = (done.stderr.strip() or f"exit {done.returncode}").splitlines()
-        stop(f"{what}: {next((line for line in lines if 'error' in line), lines[-1])}")
+        stop(f"{what}: {next((line for line in lines if 'error:' in line or 'undefined' in line), lines[-1])}")
 
 
 class Bench:
@@ -321,7 +321,7 @@ class Bench:
     def build(self, pool):
         (self.work / "o").mkdir()
         core = sorted((self.work / "src").glob("*/*.c")) + [self.work / "switches.c"]
-        core += [path for pattern in SUPPORT for path in sorted(ROOT.glob(pattern))]
+        core += [ROOT / name for name in SUPPORT]
         jobs = [pool.submit(self.compile, path, self.work / "o" / f"{path.parent.name}_{path.stem}.o") for path in core]
         tests = {name: pool.submit(self.compile, ROOT / "tests" / name,
                                    self.work / "o" / (name.replace("/", "_")[:-2] + ".o")) for name in TESTS}
