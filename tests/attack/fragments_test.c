@@ -363,7 +363,9 @@ static void v07_a_duplicate_at_the_end_of_a_slot(void **state)
     static const struct piece pieces[4] = {
         {0, 1024, true}, {2048, 2048, false}, {2048, 2048, false}, {1024, 1024, true}};
     uint8_t datagram[4096];
-    struct victim *v = victim_start(false);
+    struct estab_config config;
+    victim_config(&config);
+    struct victim *v = victim_create(&config, false, 0); /* a bit that is read behind the slot's own says no */
     fill_datagram(datagram, sizeof datagram, false);
     for (unsigned i = 0; i < 4; i++) {
         input_piece(v, datagram, 5, &pieces[i], false);
