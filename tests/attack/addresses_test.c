@@ -54,10 +54,11 @@ static void v30_sources_that_cannot_be(void **state)
         uint8_t source[4];
         bool heard;
     } cases[] = {
-        {{10, 9, 0, 1}, true},     {{0, 0, 0, 0}, false},     {{0, 1, 2, 3}, false},    {{127, 0, 0, 1}, false},
-        {{127, 255, 0, 9}, false}, {{224, 0, 0, 1}, false},   {{239, 1, 1, 1}, false},  {{240, 0, 0, 1}, false},
-        {{255, 255, 255, 255}, false}, {{10, 9, 0, 2}, false}, {{10, 9, 0, 255}, false},
-        {{223, 255, 255, 255}, true}, {{126, 0, 0, 1}, true}, {{1, 2, 3, 4}, true},
+        {{10, 9, 0, 1}, true},   {{0, 0, 0, 0}, false},     {{0, 1, 2, 3}, false},
+        {{127, 0, 0, 1}, false}, {{127, 255, 0, 9}, false}, {{224, 0, 0, 1}, false},
+        {{239, 1, 1, 1}, false}, {{240, 0, 0, 1}, false},   {{255, 255, 255, 255}, false},
+        {{10, 9, 0, 2}, false},  {{10, 9, 0, 255}, false},  {{223, 255, 255, 255}, true},
+        {{126, 0, 0, 1}, true},  {{1, 2, 3, 4}, true},
     };
     static const uint8_t us[4] = {10, 9, 0, 2};
     struct victim *v = victim_start(false);
@@ -80,8 +81,9 @@ static void v30_destinations_that_are_not_ours(void **state)
         uint8_t destination[4];
         bool heard;
     } cases[] = {
-        {{10, 9, 0, 2}, true},    {{10, 9, 0, 3}, false},   {{10, 9, 0, 255}, false},       {{10, 9, 0, 0}, false},
-        {{224, 0, 0, 1}, false},  {{127, 0, 0, 1}, false},  {{255, 255, 255, 255}, false},  {{0, 0, 0, 0}, false},
+        {{10, 9, 0, 2}, true},         {{10, 9, 0, 3}, false},  {{10, 9, 0, 255}, false},
+        {{10, 9, 0, 0}, false},        {{224, 0, 0, 1}, false}, {{127, 0, 0, 1}, false},
+        {{255, 255, 255, 255}, false}, {{0, 0, 0, 0}, false},
     };
     static const uint8_t peer[4] = {10, 9, 0, 1};
     struct victim *v = victim_start(false);
@@ -131,7 +133,8 @@ static void v30_a_stack_without_ipv6(void **state)
 /* ---- IPv6 ---- */
 
 /* A solicitation for our address, from and to these; with `parts` in two fragments, of which this is the first. */
-static unsigned solicited(struct victim *v, const uint8_t source[16], const uint8_t destination[16], bool fragment)
+static unsigned solicited(struct victim *v, const uint8_t source[16], const uint8_t destination[16],
+                          bool fragment)
 {
     uint8_t frame[128];
     size_t at = v->ethernet ? put_ethernet(frame, 0x86dd) : 0;
@@ -229,7 +232,8 @@ static void v30_addresses_of_another_interface(void **state)
 {
     (void)state;
     struct victim *v = victim_start(true);
-    struct estab_interface second = {.size = sizeof second, .mtu = 1500, .ethernet = true, .mac = {2, 0, 0, 0, 0, 7}};
+    struct estab_interface second = {
+        .size = sizeof second, .mtu = 1500, .ethernet = true, .mac = {2, 0, 0, 0, 0, 7}};
     assert_int_equal(estab_interface_add(v->stack, v->now, &second), 2);
     struct estab_addr far6 = {.ip = {0xfd, 0x77, [15] = 3}}, link6 = {.ip = {0xfe, 0x80, [15] = 3}};
     struct estab_addr far4 = estab_addr_ipv4(10, 77, 0, 3, 0), link4 = estab_addr_ipv4(169, 254, 0, 3, 0);
@@ -252,8 +256,8 @@ static void v30_addresses_of_another_interface(void **state)
 static void v30_kinds_of_addresses_at_their_edges(void **state)
 {
     (void)state;
-    struct ip_addr near[] = {v4(169, 253, 0, 1), v4(10, 254, 0, 1), v4(170, 254, 0, 1), {{0x10, 0x80}},
-                             {{0xfe, 0xc0}},     {{0xfe, 0x40}}};
+    struct ip_addr near[] = {v4(169, 253, 0, 1), v4(10, 254, 0, 1), v4(170, 254, 0, 1),
+                             {{0x10, 0x80}},     {{0xfe, 0xc0}},    {{0xfe, 0x40}}};
     struct ip_addr local[] = {v4(169, 254, 0, 0), v4(169, 254, 255, 255), {{0xfe, 0x80}}, {{0xfe, 0xbf}}};
     for (unsigned i = 0; i < sizeof near / sizeof near[0]; i++) {
         assert_false(ip_addr_is_link_local(&near[i]));

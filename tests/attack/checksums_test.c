@@ -60,7 +60,8 @@ static void v43_wrong_checksums_wake_nobody(void **state)
             assert_true(estab_next_deadline(v->stack) == due);
         }
         struct estab_counters after = victim_counters(v);
-        assert_int_equal(after.drops[ESTAB_DROP_TCP_CHECKSUM] - before.drops[ESTAB_DROP_TCP_CHECKSUM], rounds);
+        assert_int_equal(after.drops[ESTAB_DROP_TCP_CHECKSUM] - before.drops[ESTAB_DROP_TCP_CHECKSUM],
+                         rounds);
         assert_int_equal(after.drops[ESTAB_DROP_ICMP] - before.drops[ESTAB_DROP_ICMP], rounds);
         assert_int_equal(after.drops[ESTAB_DROP_IP_CHECKSUM] - before.drops[ESTAB_DROP_IP_CHECKSUM], rounds);
         assert_int_equal(after.drops[ESTAB_DROP_IP_PROTOCOL] - before.drops[ESTAB_DROP_IP_PROTOCOL], rounds);

@@ -59,7 +59,8 @@ static void v10_only_an_arp_answer_answers(void **state)
         struct victim *v = asking(false);
         put_arp_of(frame, operation, &third);
         victim_input(v, frame, sizeof frame);
-        assert_int_equal(believed(v), operation == 1 || operation == 2); /* a question to us tells it as well */
+        assert_int_equal(believed(v),
+                         operation == 1 || operation == 2); /* a question to us tells it as well */
         victim_stop(v);
     }
     for (unsigned target = 0; target < 3; target++) { /* us, nobody, somebody */
@@ -77,7 +78,8 @@ static void v10_only_an_arp_answer_answers(void **state)
 static void v10_senders_of_arp_that_cannot_be(void **state)
 {
     (void)state;
-    static const uint32_t senders[] = {0x7f000001, 0xe0000001, 0xffffffff, 0x0a090002, 0x0a0900ff, 0x00010203};
+    static const uint32_t senders[] = {0x7f000001, 0xe0000001, 0xffffffff,
+                                       0x0a090002, 0x0a0900ff, 0x00010203};
     struct victim *v = victim_start(true);
     struct estab_addr any = estab_addr_ipv4(0, 0, 0, 0, 0);
     assert_int_equal(estab_route_add(v->stack, 1, &any, 0, NULL), 0);
@@ -96,7 +98,7 @@ static void v10_senders_of_arp_that_cannot_be(void **state)
 /* An advertisement of a neighbour, or of a router, with these options. */
 struct advertisement {
     unsigned type;
-    uint32_t rest; /* flags, or hop limit and lifetime */
+    uint32_t rest;                                /* flags, or hop limit and lifetime */
     const uint8_t *source, *destination, *target; /* NULL: .7, us, .7 */
     uint8_t options[32];
     size_t length;
@@ -144,8 +146,8 @@ static void v10_only_a_solicited_advertisement_answers(void **state)
     for (unsigned i = 0; i < 6; i++) {
         struct advertisement a = answer_of_third();
         struct victim *v = asking(true);
-        a.length = i == 1 ? 0 : a.length; /* without the option */
-        a.options[2] = i == 2 ? 3 : a.options[2]; /* at a group */
+        a.length = i == 1 ? 0 : a.length;          /* without the option */
+        a.options[2] = i == 2 ? 3 : a.options[2];  /* at a group */
         a.destination = i == 3 ? everybody : NULL; /* solicited and to all */
         a.rest = i == 4 ? 0 : a.rest;
         a.options[0] = i == 5 ? 1 : a.options[0]; /* the option of a question */

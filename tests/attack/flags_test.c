@@ -63,9 +63,9 @@ static void compare(struct rig *r, enum place place, const struct segment *seg, 
     if (rig_take(r, &sent) != answer->sent) {
         differs(place, seg, answer->sent ? "an answer is due" : "no answer is due");
     }
-    if (answer->sent && (sent.flags != answer->segment.flags ||
-                         (!opens && sent.seq + r->iss[0] != answer->segment.seq) ||
-                         ((sent.flags & ACK) && sent.ack + r->irs != answer->segment.ack))) {
+    if (answer->sent &&
+        (sent.flags != answer->segment.flags || (!opens && sent.seq + r->iss[0] != answer->segment.seq) ||
+         ((sent.flags & ACK) && sent.ack + r->irs != answer->segment.ack))) {
         differs(place, seg, "another answer is due");
     }
     expect_nothing(r); /* F-INV-3 */

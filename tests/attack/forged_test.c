@@ -41,15 +41,17 @@ static size_t put_random_segment(struct melee *m, uint8_t *out, bool v6)
     uint8_t *tcp = out + at;
     unsigned flags = number(m, 4) != 0 ? V_ACK : number(m, 64);
     flags |= number(m, 6) == 0 ? number(m, 256) : 0;
-    put_tcp(tcp, words, flags, near(m, status.rcv_nxt), near(m, number(m, 2) ? status.snd_nxt : status.snd_una));
+    put_tcp(tcp, words, flags, near(m, status.rcv_nxt),
+            near(m, number(m, 2) ? status.snd_nxt : status.snd_una));
     for (unsigned i = 20; i < words * 4; i++) {
         tcp[i] = number(m, 2) ? kinds[number(m, sizeof kinds)] : (uint8_t)number(m, 14);
     }
     if (number(m, 2)) { /* options that parse, so that what stands behind the parser is reached */
         memset(tcp + 20, 1, words * 4 - 20);
         if (words >= 8 && (flags & V_SYN)) {
-            const uint8_t options[12] = {2, 4, (uint8_t)number(m, 6), (uint8_t)number(m, 256), 3, 3,
-                                         (uint8_t)number(m, 256), 4, 2, 1, 1, 1};
+            const uint8_t options[12] = {
+                2, 4, (uint8_t)number(m, 6), (uint8_t)number(m, 256), 3, 3, (uint8_t)number(m, 256), 4, 2, 1,
+                1, 1};
             memcpy(tcp + 20, options, 12);
         } else if (words >= 8) {
             tcp[20] = 5;
@@ -243,7 +245,7 @@ static void run_melee(uint64_t seed, bool ethernet)
         }
     }
     struct estab_counters counters = victim_counters(m.v);
-    assert_true(counters.segments_in > 300);       /* not all of it ends in the parsers */
+    assert_true(counters.segments_in > 300); /* not all of it ends in the parsers */
     assert_true(counters.established > 5);
     victim_stop(m.v);
 }

@@ -38,7 +38,8 @@ static void seal_datagram(uint8_t *datagram, size_t total, bool v6)
     }
 }
 
-static void input_piece(struct victim *v, const uint8_t *datagram, uint32_t id, const struct piece *piece, bool v6)
+static void input_piece(struct victim *v, const uint8_t *datagram, uint32_t id, const struct piece *piece,
+                        bool v6)
 {
     static uint8_t packet[70000];
     size_t at = put_ip(packet, v6, v6 ? 44 : V_ICMP, piece->length + (v6 ? 8u : 0u));
@@ -95,7 +96,8 @@ static uint32_t model_add(struct model *m, const struct piece *piece)
         sum += held->length;
     }
     m->refused |= total != 0 && highest > total;
-    for (unsigned i = 0; i < m->count && total != 0; i++) { /* one that ends where the datagram does says so */
+    for (unsigned i = 0; i < m->count && total != 0;
+         i++) { /* one that ends where the datagram does says so */
         m->refused |= m->held[i].more && m->held[i].from + m->held[i].length == total;
     }
     return !m->refused && total != 0 && sum == total ? total : 0;
@@ -365,12 +367,14 @@ static void v07_a_duplicate_at_the_end_of_a_slot(void **state)
     uint8_t datagram[4096];
     struct estab_config config;
     victim_config(&config);
-    struct victim *v = victim_create(&config, false, 0); /* a bit that is read behind the slot's own says no */
+    struct victim *v =
+        victim_create(&config, false, 0); /* a bit that is read behind the slot's own says no */
     fill_datagram(datagram, sizeof datagram, false);
     for (unsigned i = 0; i < 4; i++) {
         input_piece(v, datagram, 5, &pieces[i], false);
     }
-    assert_int_equal(victim_counters(v).fragments_reassembled, 1); /* 4096 bytes: a slot of this small stack */
+    assert_int_equal(victim_counters(v).fragments_reassembled,
+                     1); /* 4096 bytes: a slot of this small stack */
     victim_stop(v);
 }
 
@@ -544,7 +548,8 @@ static void v08_one_source_cannot_take_all(void **state)
     estab_memory(v->stack, &before);
     assert_int_equal(flood(v, rounds, 10000, 1000, false), rounds);
     estab_memory(v->stack, &after);
-    assert_int_equal(after.blocks_used_high, before.blocks_used_high > 1 ? before.blocks_used_high : 1); /* the echo */
+    assert_int_equal(after.blocks_used_high,
+                     before.blocks_used_high > 1 ? before.blocks_used_high : 1); /* the echo */
     assert_int_equal(after.fixed, before.fixed);
     assert_true(VICTIM_MEMORY / 32 <= (size_t)4 << 20); /* what fragments get of it */
     assert_int_equal(victim_counters(v).fragments_in, rounds * 10002ull);

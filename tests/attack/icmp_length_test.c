@@ -144,7 +144,7 @@ static void v09_errors_are_cut_at_each_byte(void **state)
 struct lie {
     const char *what;
     size_t v4, v6; /* where, from the quoted IP header on; 0 = not in this version */
-    uint8_t xor;
+    uint8_t xor ;
 };
 
 /*
@@ -155,10 +155,12 @@ static void v09_every_field_of_the_quote_must_be_ours(void **state)
 {
     (void)state;
     static const struct lie lies[] = {
-        {"version", 0, 0, 0x20},         {"header length", 0, SIZE_MAX, 1},  {"total length", 2, 4, 4},
-        {"fragment offset", 7, SIZE_MAX, 1}, {"protocol", 9, 6, 1},          {"source", 15, 23, 1},
-        {"destination", 19, 39, 1},      {"source port", 21, 41, 1},         {"destination port", 23, 43, 1},
-        {"SEQ", 24, 44, 0x40},           {"group", 16, 24, 0xff},
+        {"version", 0, 0, 0x20},         {"header length", 0, SIZE_MAX, 1},
+        {"total length", 2, 4, 4},       {"fragment offset", 7, SIZE_MAX, 1},
+        {"protocol", 9, 6, 1},           {"source", 15, 23, 1},
+        {"destination", 19, 39, 1},      {"source port", 21, 41, 1},
+        {"destination port", 23, 43, 1}, {"SEQ", 24, 44, 0x40},
+        {"group", 16, 24, 0xff},
     };
     for (unsigned v6 = 0; v6 < 2; v6++) {
         struct victim *v = victim_start(false);
@@ -173,7 +175,7 @@ static void v09_every_field_of_the_quote_must_be_ours(void **state)
             }
             uint8_t packet[256] = {0};
             size_t whole = put_error(packet, v, v6, 0);
-            packet[(v6 ? 48u : 28u) + where] ^= lies[i].xor;
+            packet[(v6 ? 48u : 28u) + where] ^= lies[i].xor ;
             if (i == 2) { /* so little that no port fits */
                 put16(packet + (v6 ? 48 + 4 : 28 + 2), v6 ? 7 : 27);
             }

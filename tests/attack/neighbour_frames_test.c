@@ -90,9 +90,9 @@ static void v10_frames_and_senders_that_cannot_be(void **state)
     (void)state;
     struct victim *v = victim_start(true);
     assert_true(asked_with(v, 5, victim_mac[5]));
-    assert_false(asked_with(v, 5, 9));              /* for somebody else */
+    assert_false(asked_with(v, 5, 9));               /* for somebody else */
     assert_false(asked_with(v, 6, peer_mac[0] | 1)); /* from a group */
-    assert_false(asked_with(v, 11, victim_mac[5])); /* from us */
+    assert_false(asked_with(v, 11, victim_mac[5]));  /* from us */
     assert_false(asked_with(v, 13, 0x05));
     assert_false(asked_with(v, 22, 3));             /* a sender that is a group */
     assert_false(asked_with(v, 27, victim_mac[5])); /* our MAC address */
@@ -223,11 +223,11 @@ static void v10_solicitations_that_cannot_be(void **state)
     (void)state;
     struct victim *v = victim_start(true);
     assert_true(solicited_with(v, 7, 255));
-    assert_false(solicited_with(v, 7, 254));  /* came by a router */
-    assert_false(solicited_with(v, 41, 1));   /* code */
+    assert_false(solicited_with(v, 7, 254));   /* came by a router */
+    assert_false(solicited_with(v, 41, 1));    /* code */
     assert_false(solicited_with(v, 48, 0xff)); /* a group as target */
-    assert_false(solicited_with(v, 63, 77));  /* somebody else's */
-    assert_false(solicited_with(v, 66, 3));   /* a link-layer address that is a group */
+    assert_false(solicited_with(v, 63, 77));   /* somebody else's */
+    assert_false(solicited_with(v, 66, 3));    /* a link-layer address that is a group */
     victim_stop(v);
 }
 

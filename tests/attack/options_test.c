@@ -34,7 +34,8 @@ static bool options_lawful(const uint8_t options[ROOM])
     return true;
 }
 
-static void input_with(struct victim *v, unsigned flags, uint32_t seq, uint32_t ack, const uint8_t options[ROOM])
+static void input_with(struct victim *v, unsigned flags, uint32_t seq, uint32_t ack,
+                       const uint8_t options[ROOM])
 {
     uint8_t packet[80];
     put_ipv4(packet, 5, V_TCP, 60);

@@ -12,7 +12,7 @@ struct life {
     struct victim *v;
     int fill;
     bool v6;
-    uint8_t *log; /* length and bytes of each packet */
+    uint8_t *log;        /* length and bytes of each packet */
     size_t length, last; /* of what stands there; where the last packet begins */
     unsigned packets;
     unsigned seen; /* kinds of packets, by the bits below */
@@ -91,7 +91,8 @@ static unsigned take_all(struct life *l)
 static void pass(struct life *l, uint64_t ns)
 {
     uint64_t end = l->v->now + ns;
-    for (uint64_t due = estab_next_deadline(l->v->stack); due <= end; due = estab_next_deadline(l->v->stack)) {
+    for (uint64_t due = estab_next_deadline(l->v->stack); due <= end;
+         due = estab_next_deadline(l->v->stack)) {
         l->v->now = due > l->v->now ? due : l->v->now;
         while (estab_tick(l->v->stack, l->v->now)) {
         }
@@ -101,7 +102,8 @@ static void pass(struct life *l, uint64_t ns)
 }
 
 /* A segment of `text` bytes of the peer to one of our ports, with options as given. */
-static void segment(struct life *l, const uint16_t ports[2], unsigned flags, const uint32_t numbers[2], unsigned text)
+static void segment(struct life *l, const uint16_t ports[2], unsigned flags, const uint32_t numbers[2],
+                    unsigned text)
 {
     uint8_t frame[2048];
     size_t at = l->v->ethernet ? put_ethernet(frame, l->v6 ? 0x86dd : 0x0800) : 0;
@@ -190,7 +192,7 @@ static void active_life(struct life *l)
     memset(text, 0x33, sizeof text);
     assert_int_equal(estab_send(l->v->stack, l->v->now, conn, text, sizeof text, 0), sizeof text);
     take_all(l);
-    segment(l, ports, V_ACK, (uint32_t[]){601, iss + 1}, 50);  /* behind a gap */
+    segment(l, ports, V_ACK, (uint32_t[]){601, iss + 1}, 50); /* behind a gap */
     segment(l, ports, V_ACK, (uint32_t[]){801, iss + 1}, 50);
     pass(l, 2 * VICTIM_SECOND); /* retransmissions */
     segment(l, ports, V_ACK, (uint32_t[]){501, iss + 1001}, 350);

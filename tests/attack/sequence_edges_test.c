@@ -15,7 +15,8 @@ static const uint32_t isns[] = {0x10, 0x7ffffff0, 0x80000000, 0xfffffff4};
 /* Offsets from SND.UNA or RCV.NXT: around nothing, a segment, what is in flight, a window, and half of the space. */
 static unsigned fill_edges(int64_t out[EDGES])
 {
-    static const int64_t middles[] = {0, 1460, SENT, RCV_BUFFER, INT64_C(1) << 31, -(INT64_C(1) << 31), -1460, -8760};
+    static const int64_t middles[] = {0,     1460, SENT, RCV_BUFFER, INT64_C(1) << 31, -(INT64_C(1) << 31),
+                                      -1460, -8760};
     for (unsigned i = 0; i < EDGES; i++) {
         out[i] = middles[i / 9] + (int64_t)(i % 9) - 4;
     }
@@ -223,7 +224,8 @@ static void try_text(struct rig *r, struct receiver *m, int64_t from, uint32_t l
     while (rig_take(r, &sent)) {
         for (unsigned i = 0; i < sent.sack_count; i++) { /* what is told is held, or a duplicate of it */
             uint32_t left = sent.sack[i][0] - 1, right = sent.sack[i][1] - 1;
-            assert_in_range(right - left, 1, RCV_BUFFER); /* the first may be a duplicate, which lies anywhere */
+            assert_in_range(right - left, 1,
+                            RCV_BUFFER); /* the first may be a duplicate, which lies anywhere */
             assert_true(i == 0 || (left < right && right <= 2 * RCV_BUFFER));
             for (uint32_t at = left; at < right && i > 0; at++) {
                 assert_true(m->held[at]);

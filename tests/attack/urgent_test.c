@@ -52,7 +52,8 @@ static void try_pointers(enum place place, uint32_t length, const unsigned which
         rig_inject(r, &seg, __FILE__, __LINE__);
         watch(r, &told, &seg);
         rig_discard(r);
-        bool taken = rig_status(r).state >= ESTAB_ESTABLISHED && rig_status(r).rcv_nxt == r->irs + seq + length;
+        bool taken =
+            rig_status(r).state >= ESTAB_ESTABLISHED && rig_status(r).rcv_nxt == r->irs + seq + length;
         seq += taken && i != 1 ? length : 0;
     }
     rig_read(r, 100000); /* checks every byte by its place */

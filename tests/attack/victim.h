@@ -42,7 +42,7 @@ struct victim {
     uint64_t now;
     bool ethernet;
     estab_conn listener;
-    uint32_t flags;    /* of struct estab_packet for what goes in */
+    uint32_t flags; /* of struct estab_packet for what goes in */
     uint16_t gso_size;
     uint8_t drop;      /* enum estab_drop of the last packet */
     uint8_t out[4096]; /* the last packet that victim_sends() took */
