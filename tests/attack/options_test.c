@@ -6,6 +6,8 @@
  */
 #include "attack/victim.h"
 
+#include "wire/tcp_header.h"
+
 #define ROOM 40u
 
 /* True where every option is lawful; at most forty steps, one a byte. */
@@ -187,6 +189,76 @@ static void v14_sizes_and_shifts_are_clamped(void **state)
     }
 }
 
+/* No option reaches beyond `room`, at most that of the header. */
+static bool options_within(const uint8_t *options, unsigned room)
+{
+    unsigned at = 0;
+    while (at < room && options[at] != 0) {
+        if (options[at] != 1 && at + 1 == room) {
+            return false;
+        }
+        at += options[at] == 1 ? 1 : options[at + 1];
+    }
+    return at <= room;
+}
+
+/* What twenty lawful bytes of options say, one after the other. */
+static void read_slowly(const uint8_t *options, bool syn, struct tcp_options *out)
+{
+    memset(out, 0, sizeof *out);
+    for (unsigned at = 0; at < 20 && options[at] != 0; at += options[at] == 1 ? 1 : options[at + 1]) {
+        const uint8_t *value = options + at + 2;
+        if (options[at] == 2 && syn && get16(value) != 0) {
+            out->has_mss = true;
+            out->mss = get16(value);
+        } else if (options[at] == 3 && syn) {
+            out->has_window_scale = true;
+            out->window_scale = value[0];
+        } else if (options[at] == 4 && syn) {
+            out->sack_permitted = true;
+        } else if (options[at] == 8) {
+            out->has_timestamps = true;
+            out->tsval = get32(value);
+            out->tsecr = get32(value + 4);
+        }
+    }
+}
+
+/*
+ * V-02, V-14: the form that nearly every SYN has, with each of its bytes at each value, in a SYN and in an ACK: what
+ * is read in one piece is what is read option by option.
+ */
+static void v02_the_usual_options_with_one_byte_changed(void **state)
+{
+    (void)state;
+    static const uint8_t usual[20] = {2, 4, 5, 0, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7};
+    for (unsigned i = 0; i < 20 * 256 * 2; i++) {
+        uint8_t options[ROOM] = {0};
+        uint8_t tcp[40];
+        struct tcp_segment seg;
+        struct tcp_options want;
+        bool syn = i & 1;
+        memcpy(options, usual, 20);
+        options[i / 2 % 20] = (uint8_t)(i / 40);
+        put_tcp(tcp, 10, syn ? V_SYN : V_ACK, 1, 2);
+        memcpy(tcp + 20, options, 20);
+        bool lawful = tcp_segment_parse(tcp, sizeof tcp, &seg) == TCP_PARSED;
+        assert_int_equal(lawful, options_lawful(options) && options_within(options, 20));
+        if (!lawful || seg.options.sack_count > 0) {
+            continue;
+        }
+        read_slowly(options, syn, &want);
+        assert_int_equal(seg.options.has_mss, want.has_mss);
+        assert_int_equal(seg.options.mss, want.mss);
+        assert_int_equal(seg.options.has_window_scale, want.has_window_scale);
+        assert_int_equal(seg.options.window_scale, want.window_scale);
+        assert_int_equal(seg.options.sack_permitted, want.sack_permitted);
+        assert_int_equal(seg.options.has_timestamps, want.has_timestamps);
+        assert_int_equal(seg.options.tsval, want.tsval);
+        assert_int_equal(seg.options.tsecr, want.tsecr);
+    }
+}
+
 /* What a connection of ours negotiated with a peer whose SYN,ACK has all options, or none. */
 static struct estab_status negotiated(bool offered, bool answered)
 {
@@ -236,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(v02_every_kind_length_and_place),
         cmocka_unit_test(v02_an_option_never_reaches_into_the_text),
+        cmocka_unit_test(v02_the_usual_options_with_one_byte_changed),
         cmocka_unit_test(v14_sizes_and_shifts_are_clamped),
         cmocka_unit_test(v14_only_what_both_offered_is_negotiated),
     };
