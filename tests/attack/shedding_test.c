@@ -193,7 +193,7 @@ struct client {
 struct siege {
     struct server server;
     struct client *clients; /* by peer */
-    uint32_t newcomers, served;
+    uint32_t newcomers, served, late;
 };
 
 static void ask(struct siege *g, uint32_t i, uint32_t seq)
@@ -247,6 +247,7 @@ static void client_hears(struct siege *g, uint32_t i)
         client->phase = SERVED;
         if (kind_of(i) == NEWCOMER) {
             g->served++;
+            g->late += c->now - client->began > SECOND;
             crowd_say(c, i, (struct crowd_words){.flags = FIN | ACK, .wnd = 60000});
             crowd_go_on(c, i, 1);
         }
@@ -326,8 +327,8 @@ static void siege_step(struct siege *g, unsigned step)
 
 /*
  * V-36, R6429-02: 50,000 connections with a closed window and full send buffers, which answer every probe and
- * come back when they are ended: memory stays within the budget, at least 99 % of newcomers are served, those
- * ended are counted, told and reset, and no healthy connection is lost, idle ones included.
+ * come back when they are ended: memory stays within the budget, at least 99 % of newcomers are served, and
+ * within a second, those ended are counted, told and reset, and no healthy connection is lost, idle ones included.
  */
 static void peers_that_take_nothing_lose_and_nobody_else(void **state)
 {
@@ -361,11 +362,11 @@ static void peers_that_take_nothing_lose_and_nobody_else(void **state)
     }
     struct estab_memory memory = crowd_memory(&s->crowd);
     struct estab_counters counters = crowd_counters(&s->crowd);
-    print_message("served %u of %u, healthy lost %u, shed %u, orphans %u, used %zu of %zu\n", g.served,
-                  NEWCOMERS, lost, (unsigned)counters.shed_connections, (unsigned)counters.orphans_dropped,
-                  memory.used_high, memory.budget);
+    print_message("served %u of %u, late %u, healthy lost %u, shed %u, orphans %u, used %zu of %zu\n",
+                  g.served, NEWCOMERS, g.late, lost, (unsigned)counters.shed_connections,
+                  (unsigned)counters.orphans_dropped, memory.used_high, memory.budget);
     assert_int_equal(lost, 0);
-    assert_true(g.served >= NEWCOMERS * 99 / 100);
+    assert_true(g.served - g.late >= NEWCOMERS * 99 / 100);
     assert_true(memory.used_high <= memory.budget);
     assert_int_equal(memory.budget, s->crowd.size);
     assert_true(counters.shed_connections > HOLDERS / 50);          /* the blocks did run out */
