@@ -130,7 +130,8 @@ enum estab_drop icmp_input(struct ip_host *ip, const struct ip_arrival *arrival,
         return discovery_input(ip, arrival, datagram, &message);
     }
     ip->config.counters->icmp_in++;
-    if (ip_addr_is_multicast(&datagram->destination)) { /* of a source that is none this is all there can be */
+    /* Of a source that is none this is all there can be. */
+    if (ip_addr_is_multicast(&datagram->destination)) {
         return ESTAB_DROP_IP_ADDRESS;
     }
     switch (message.kind) {

@@ -1,8 +1,8 @@
 /*
- * SYN cookies (RFC 4987 3.6): where the SYN cache is full, or always where so configured, a SYN is answered
- * without remembering anything. The ISS of the SYN,ACK is the memory: 28 bits of a keyed hash of addresses,
- * ports, the peer's ISS and an epoch of 64 s; three bits of MSS; one that tells this epoch from the one
- * before, which is still good. With timestamps the low bits of our TSval carry window scale and SACK;
+ * SYN cookies (RFC 4987 3.6, O-36): where the SYN cache is full, or always where so configured, a SYN is
+ * answered without remembering anything. The ISS of the SYN,ACK is the memory: 28 bits of a keyed hash of
+ * addresses, ports, the peer's ISS and an epoch of 64 s; three bits of MSS; one that tells this epoch from
+ * the one before, which is still good. With timestamps the low bits of our TSval carry window scale and SACK;
  * without, a connection by cookie has neither. The ACK must bring all of it back before anything is
  * allocated.
  */

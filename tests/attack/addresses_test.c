@@ -1,8 +1,8 @@
 /*
- * Who may send and who is meant (RFC 1122 3.2.1.3, RFC 4291 2.4 to 2.7, MUST-57, MUST-63, V-30): sources that cannot
- * be, groups that nobody joined, addresses of another interface. Each is dropped with its reason and brings nothing
- * out, in whole packets and in fragments, before its protocol is looked at. The predicates are also asked directly,
- * at the edges of their ranges.
+ * Who may send and who is meant (RFC 1122 3.2.1.3, RFC 4291 2.4 to 2.7, MUST-57, MUST-63, V-30): sources that
+ * cannot be, groups that nobody joined, addresses of another interface. Each is dropped with its reason and
+ * brings nothing out, in whole packets and in fragments, before its protocol is looked at. The predicates are
+ * also asked directly, at the edges of their ranges.
  */
 #include "attack/victim.h"
 #include "unit/ip_fixture.h"
@@ -46,7 +46,9 @@ static bool heard_v4(struct victim *v, const uint8_t source[4], const uint8_t de
     return heard;
 }
 
-/* V-01, V-30: sources that are a group, nobody, loopback, ourselves, or a broadcast: nothing comes of them. */
+/*
+ * V-01, V-30: sources that are a group, nobody, loopback, ourselves, or a broadcast: nothing comes of them.
+ */
 static void v30_sources_that_cannot_be(void **state)
 {
     (void)state;
@@ -132,7 +134,10 @@ static void v30_a_stack_without_ipv6(void **state)
 
 /* ---- IPv6 ---- */
 
-/* A solicitation for our address, from and to these; with `parts` in two fragments, of which this is the first. */
+/*
+ * A solicitation for our address, from and to these; with `parts` in two fragments, of which this is the
+ * first.
+ */
 static unsigned solicited(struct victim *v, const uint8_t source[16], const uint8_t destination[16],
                           bool fragment)
 {
@@ -158,7 +163,10 @@ static unsigned solicited(struct victim *v, const uint8_t source[16], const uint
     return victim_drain(v);
 }
 
-/* V-10, V-30: groups are heard that are ours by RFC 4861, on a link with addresses, in whole packets, and no others. */
+/*
+ * V-10, V-30: groups are heard that are ours by RFC 4861, on a link with addresses, in whole packets, and no
+ * others.
+ */
 static void v30_groups_that_nobody_joined(void **state)
 {
     (void)state;
@@ -227,7 +235,10 @@ static bool echoed(struct victim *v, const uint8_t destination[16], bool v6)
     return victim_drain(v) > 0;
 }
 
-/* V-30: an address of another interface is ours here, too (RFC 1122 3.3.4.2), but for what means one link only. */
+/*
+ * V-30: an address of another interface is ours here, too (RFC 1122 3.3.4.2), but for what means one link
+ * only.
+ */
 static void v30_addresses_of_another_interface(void **state)
 {
     (void)state;

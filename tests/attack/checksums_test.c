@@ -1,7 +1,8 @@
 /*
- * Checksums that are wrong (CVE-2015-5364, CVE-2015-5366) and the metadata that says they need no check (the virtio
- * and GRO confusions): a packet with a wrong one is dropped before anybody is woken, and only the flag that the own
- * driver sets makes it pass. And what the core does not ship (NAME:WRECK, AMNESIA:33): DNS and DHCP.
+ * Checksums that are wrong (CVE-2015-5364, CVE-2015-5366) and the metadata that says they need no check (the
+ * virtio and GRO confusions): a packet with a wrong one is dropped before anybody is woken, and only the flag
+ * that the own driver sets makes it pass. And what the core does not ship (NAME:WRECK, AMNESIA:33): DNS and
+ * DHCP.
  */
 #include "attack/victim.h"
 
@@ -31,8 +32,8 @@ static size_t put_bad_echo(uint8_t *out, bool v6, uint16_t wrong)
 }
 
 /*
- * V-43: a flood of 400,000 packets with wrong checksums (TCP in order, echo, IPv4 header, UDP): 0 wakeups, 0 packets
- * out, no timer moved, each counted.
+ * V-43: a flood of 400,000 packets with wrong checksums (TCP in order, echo, IPv4 header, UDP): 0 wakeups, 0
+ * packets out, no timer moved, each counted.
  */
 static void v43_wrong_checksums_wake_nobody(void **state)
 {
@@ -92,8 +93,8 @@ static void v43_each_wrong_value_is_found(void **state)
 }
 
 /*
- * V-56: a wrong checksum passes with ESTAB_PACKET_CHECKSUM_VALID and with nothing else: neither other flags, nor that
- * segments were merged, nor an interface whose driver completes what goes out.
+ * V-56: a wrong checksum passes with ESTAB_PACKET_CHECKSUM_VALID and with nothing else: neither other flags,
+ * nor that segments were merged, nor an interface whose driver completes what goes out.
  */
 static void v56_only_the_drivers_own_flag_is_trusted(void **state)
 {
@@ -156,8 +157,9 @@ static void v56_a_merged_size_is_no_length(void **state)
 /* ---- what is not there ---- */
 
 /*
- * V-11: no DNS and no DHCP in the core: a datagram from or to their ports, by IPv4 and IPv6, broadcast or not, is
- * dropped for its protocol, before a byte of UDP is looked at; a stack that is left alone for an hour sends none.
+ * V-11: no DNS and no DHCP in the core: a datagram from or to their ports, by IPv4 and IPv6, broadcast or
+ * not, is dropped for its protocol, before a byte of UDP is looked at; a stack that is left alone for an hour
+ * sends none.
  */
 static void v11_udp_is_not_looked_into(void **state)
 {
@@ -238,7 +240,9 @@ static unsigned look_through(const char *folder)
     return files;
 }
 
-/* V-11: nor is there source of any in src/ and include/: the fault classes of RFC 9267 have nowhere to stand. */
+/*
+ * V-11: nor is there source of any in src/ and include/: the fault classes of RFC 9267 have nowhere to stand.
+ */
 static void v11_the_core_ships_no_dns_and_no_dhcp(void **state)
 {
     (void)state;

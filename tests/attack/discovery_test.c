@@ -1,8 +1,8 @@
 /*
- * Answers about neighbours (RFC 826, RFC 4861 7.2.5, 6.1.2; O-34) while somebody is being asked for: an open connection
- * waits for the neighbour, so that what is believed shows at once, as a SYN that goes out. What nobody asked for, what
- * is no answer, and what names a group or ourselves is not believed, and router advertisements neither move a route to
- * a group's address nor make the stack wake up for nothing.
+ * Answers about neighbours (RFC 826, RFC 4861 7.2.5, 6.1.2; O-34) while somebody is being asked for: an open
+ * connection waits for the neighbour, so that what is believed shows at once, as a SYN that goes out. What
+ * nobody asked for, what is no answer, and what names a group or ourselves is not believed, and router
+ * advertisements neither move a route to a group's address nor make the stack wake up for nothing.
  */
 #include "attack/victim.h"
 
@@ -158,7 +158,9 @@ static void v10_only_a_solicited_advertisement_answers(void **state)
     }
 }
 
-/* V-10: what a known neighbour tells all is heard; in its name nobody without an address, and nobody in ours. */
+/*
+ * V-10: what a known neighbour tells all is heard; in its name nobody without an address, and nobody in ours.
+ */
 static void v10_advertisements_to_all(void **state)
 {
     (void)state;

@@ -1,9 +1,9 @@
 /*
- * Chains of IPv6 extension headers (RFC 8200 4): picoTCP CVE-2020-17442, 17444 and 17445, FNET CVE-2020-17468, Windows
- * CVE-2024-38063 and CVE-2021-24086 believed their lengths, walked them without end or walked them twice. Here a chain
- * ends after eight headers or 256 bytes, each header lies within the packet, hop-by-hop options stand first, and what
- * has been put together is never a fragment again. An echo request stands behind each chain: it is answered where
- * the chain is lawful, and only there.
+ * Chains of IPv6 extension headers (RFC 8200 4): picoTCP CVE-2020-17442, 17444 and 17445, FNET
+ * CVE-2020-17468, Windows CVE-2024-38063 and CVE-2021-24086 believed their lengths, walked them without end
+ * or walked them twice. Here a chain ends after eight headers or 256 bytes, each header lies within the
+ * packet, hop-by-hop options stand first, and what has been put together is never a fragment again. An echo
+ * request stands behind each chain: it is answered where the chain is lawful, and only there.
  */
 #include "attack/victim.h"
 
@@ -75,8 +75,8 @@ static void try_packet(struct victim *v, const uint8_t *packet, size_t length, b
 }
 
 /*
- * V-06: chains of 0..64 headers, each of 8 bytes and of every length 0..255 alone and behind another: more than 8
- * headers or 256 bytes are dropped. At most 8 steps a packet, so that 5 us hold on any machine.
+ * V-06: chains of 0..64 headers, each of 8 bytes and of every length 0..255 alone and behind another: more
+ * than 8 headers or 256 bytes are dropped. At most 8 steps a packet, so that 5 us hold on any machine.
  */
 static void v06_number_and_length_are_limited(void **state)
 {
@@ -126,7 +126,9 @@ static void v06_random_chains(void **state)
     victim_stop(v);
 }
 
-/* V-06: every chain of one to three headers, cut at each byte, with the old and with the true payload length. */
+/*
+ * V-06: every chain of one to three headers, cut at each byte, with the old and with the true payload length.
+ */
 static void v06_a_chain_is_cut_at_each_byte(void **state)
 {
     (void)state;
@@ -166,29 +168,40 @@ static bool option_lawful(const uint8_t *options, unsigned room)
     return true;
 }
 
-/* V-06: options within them: every type x length 0..255 x place, jumbo (0xc2) among them, within the header or not. */
+static void try_option(struct victim *v, unsigned type, unsigned length, unsigned place)
+{
+    uint8_t packet[512];
+    struct link link = {place & 1 ? HOP_BY_HOP : DESTINATION, 1};
+    size_t whole = put_chain(packet, &link, 1);
+    packet[42 + place] = (uint8_t)type;
+    if (place < 13) {
+        packet[43 + place] = (uint8_t)length;
+    }
+    try_packet(v, packet, whole, option_lawful(packet + 42, 14));
+}
+
+/*
+ * V-06: options within them: every type x length 0..255 x place, jumbo (0xc2) among them, within the header
+ * or not.
+ */
 static void v06_options_stay_within_their_header(void **state)
 {
     (void)state;
-    uint8_t packet[512];
     struct victim *v = victim_start(false);
     for (unsigned type = 0; type < 256; type++) {
         for (unsigned length = 0; length < 256; length += length < 24 ? 1 : 33) {
             for (unsigned place = 0; place < 14; place++) {
-                struct link link = {place & 1 ? HOP_BY_HOP : DESTINATION, 1};
-                size_t whole = put_chain(packet, &link, 1);
-                packet[42 + place] = (uint8_t)type;
-                if (place < 13) {
-                    packet[43 + place] = (uint8_t)length;
-                }
-                try_packet(v, packet, whole, option_lawful(packet + 42, 14));
+                try_option(v, type, length, place);
             }
         }
     }
     victim_stop(v);
 }
 
-/* V-06: a route with segments left is refused whatever its type (RFC 5095, RFC 8200 4.4), one at its end skipped. */
+/*
+ * V-06: a route with segments left is refused whatever its type (RFC 5095, RFC 8200 4.4), one at its end
+ * skipped.
+ */
 static void v06_routes_are_refused(void **state)
 {
     (void)state;

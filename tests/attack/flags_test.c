@@ -1,8 +1,8 @@
 /*
- * Christmas trees, NULL scans, SYN+FIN, SYN+RST: every flag set, in the order RST, SYN, ACK, URG, text, FIN of RFC
- * 9293 3.10.7, held against the oracle (tests/matrix/oracle.h), which is a second statement of that section. The matrix
- * (`make matrix`) compares every variable in many more places; here it is the bytes on the wire and what the public
- * API says. The two ECN bits, which nobody negotiated, must change nothing.
+ * Christmas trees, NULL scans, SYN+FIN, SYN+RST: every flag set, in the order RST, SYN, ACK, URG, text, FIN
+ * of RFC 9293 3.10.7, held against the oracle (tests/matrix/oracle.h), which is a second statement of that
+ * section. The matrix (`make matrix`) compares every variable in many more places; here it is the bytes on
+ * the wire and what the public API says. The two ECN bits, which nobody negotiated, must change nothing.
  */
 #include "matrix/oracle.h"
 #include "support/rig.h"
@@ -97,8 +97,9 @@ static void try_flags(enum place place, const struct segment *seg)
 }
 
 /*
- * V-04: all 256 flag sets with the ECN bits x 11 states (SYN-RECEIVED twice) x 6 classes of SEQ x 5 of ACK x text and
- * none: the answer and the state that the oracle says, at most one segment back, never a RST for a RST.
+ * V-04: all 256 flag sets with the ECN bits x 11 states (SYN-RECEIVED twice) x 6 classes of SEQ x 5 of ACK x
+ * text and none: the answer and the state that the oracle says, at most one segment back, never a RST for a
+ * RST.
  */
 static void v04_every_flag_set_in_every_state(void **state)
 {

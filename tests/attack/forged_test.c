@@ -1,8 +1,9 @@
 /*
- * What comes off the wire is never asserted: lwIP's 'mss_local is too small' and gVisor's panics were relations between
- * a window, an MSS and what is queued that only a peer controls. Packets of every kind that the stack reads are made,
- * damaged at random places, cut, and sent in the middle of connections whose user goes on working; assertions are
- * always on in this library, so that reaching one ends this program. Seeds are fixed; `make fuzz` goes on from here.
+ * What comes off the wire is never asserted: lwIP's 'mss_local is too small' and gVisor's panics were
+ * relations between a window, an MSS and what is queued that only a peer controls. Packets of every kind that
+ * the stack reads are made, damaged at random places, cut, and sent in the middle of connections whose user
+ * goes on working; assertions are always on in this library, so that reaching one ends this program. Seeds
+ * are fixed; `make fuzz` goes on from here.
  */
 #include "attack/victim.h"
 
@@ -250,7 +251,10 @@ static void run_melee(uint64_t seed, bool ethernet)
     victim_stop(m.v);
 }
 
-/* V-15: 300,000 packets, whole, damaged and cut, in the life of connections: no assertion, every invariant holds. */
+/*
+ * V-15: 300,000 packets, whole, damaged and cut, in the life of connections: no assertion, every invariant
+ * holds.
+ */
 static void v15_no_packet_reaches_an_assertion(void **state)
 {
     (void)state;

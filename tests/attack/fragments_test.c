@@ -1,8 +1,8 @@
 /*
- * Fragments (RFC 791 3.2, RFC 8200 4.5, RFC 5722): teardrop, ping of death, FragmentSmack, Rose, jolt2. The datagram
- * that is cut is an echo request whose checksum is right for each number of its units of eight bytes, so that what was
- * put together shows byte for byte in the answer, and a wrong length is answered as well. What must come of a set of
- * fragments is said here by comparing intervals.
+ * Fragments (RFC 791 3.2, RFC 8200 4.5, RFC 5722): teardrop, ping of death, FragmentSmack, Rose, jolt2. The
+ * datagram that is cut is an echo request whose checksum is right for each number of its units of eight
+ * bytes, so that what was put together shows byte for byte in the answer, and a wrong length is answered as
+ * well. What must come of a set of fragments is said here by comparing intervals.
  */
 #include "attack/victim.h"
 
@@ -30,7 +30,9 @@ static void fill_datagram(uint8_t *out, size_t length, bool v6)
     put16(out + 2, ~sum_bytes(out, 8, 0) & 0xffff);
 }
 
-/* The pseudo header of IPv6 counts the length: the checksum is made for the datagram that `total` bytes are. */
+/*
+ * The pseudo header of IPv6 counts the length: the checksum is made for the datagram that `total` bytes are.
+ */
 static void seal_datagram(uint8_t *datagram, size_t total, bool v6)
 {
     if (v6 && total >= 8) {
@@ -76,7 +78,10 @@ static bool same(const struct piece *a, const struct piece *b)
     return a->from == b->from && a->length == b->length && a->more == b->more;
 }
 
-/* Bytes of the datagram that this piece makes whole, 0 = none. Exact duplicates pass, any other overlap condemns. */
+/*
+ * Bytes of the datagram that this piece makes whole, 0 = none. Exact duplicates pass, any other overlap
+ * condemns.
+ */
 static uint32_t model_add(struct model *m, const struct piece *piece)
 {
     uint32_t total = 0, sum = 0, highest = 0;
@@ -175,8 +180,8 @@ static void try_pieces(struct victim *v, const struct piece *pieces, unsigned co
 }
 
 /*
- * All sets of two and of three fragments on a grid of eight units, in every order, first or last missing too: 5,184
- * and 373,248 for each version of IP; delivered are exact tilings, byte for byte, and nothing else.
+ * All sets of two and of three fragments on a grid of eight units, in every order, first or last missing too:
+ * 5,184 and 373,248 for each version of IP; delivered are exact tilings, byte for byte, and nothing else.
  */
 static void v07_every_overlap(bool v6)
 {
@@ -211,31 +216,40 @@ static void v07_every_overlap_v6(void **state)
     v07_every_overlap(true);
 }
 
-/* V-07: lengths that are no multiple of eight: right in the last fragment alone; none, and more than fits, nowhere. */
+/* The first piece has an offset of zero; the last begins at the multiple of eight below its end. */
+static void try_lengths(struct victim *v, uint32_t first, uint32_t last, bool v6)
+{
+    uint8_t datagram[64];
+    uint32_t total = first / 8 * 8 + last;
+    struct piece one = {0, first, true};
+    struct piece two = {first / 8 * 8, last, false};
+    fill_datagram(datagram, sizeof datagram, v6);
+    memset(datagram + total, 0, sizeof datagram - total);
+    if (total >= 8) {
+        seal_icmp(datagram, total, v6);
+    }
+    input_piece(v, datagram, 7, &one, v6);
+    assert_int_equal(v->drop == ESTAB_DROP_NONE, first > 0 && first % 8 == 0);
+    input_piece(v, datagram, 7, &two, v6);
+    bool whole = first > 0 && first % 8 == 0 && last > 0;
+    whole |= first < 8 && last >= 8; /* the second is a datagram of its own */
+    assert_int_equal(victim_sends(v), whole);
+    assert_true(!whole || v->out_length == (v6 ? 40 : 20) + total);
+    victim_wait(v, 16 * VICTIM_SECOND);
+}
+
+/*
+ * V-07: lengths that are no multiple of eight: right in the last fragment alone; none, and more than fits,
+ * nowhere.
+ */
 static void v07_lengths_of_each_remainder(void **state)
 {
     (void)state;
-    uint8_t datagram[64];
     struct victim *v = victim_start(false);
     for (unsigned v6 = 0; v6 < 2; v6++) {
         for (uint32_t first = 0; first <= 24; first++) {
             for (uint32_t last = 0; last <= 16; last++) {
-                uint32_t total = first / 8 * 8 + last;
-                struct piece one = {0, first, true};
-                struct piece two = {first / 8 * 8, last, false};
-                fill_datagram(datagram, sizeof datagram, v6);
-                memset(datagram + total, 0, sizeof datagram - total);
-                if (total >= 8) {
-                    seal_icmp(datagram, total, v6);
-                }
-                input_piece(v, datagram, 7, &one, v6);
-                assert_int_equal(v->drop == ESTAB_DROP_NONE, first > 0 && first % 8 == 0);
-                input_piece(v, datagram, 7, &two, v6);
-                bool whole = first > 0 && first % 8 == 0 && last > 0;
-                whole |= first < 8 && last >= 8; /* the second is a datagram of its own */
-                assert_int_equal(victim_sends(v), whole);
-                assert_true(!whole || v->out_length == (v6 ? 40 : 20) + total);
-                victim_wait(v, 16 * VICTIM_SECOND);
+                try_lengths(v, first, last, v6);
             }
         }
     }
@@ -243,8 +257,8 @@ static void v07_lengths_of_each_remainder(void **state)
 }
 
 /*
- * V-07: the ping of death: each of the 8,192 offsets with every length near the end: nothing is kept whose last byte
- * has no place below 65,536, and nothing beyond what a slot holds.
+ * V-07: the ping of death: each of the 8,192 offsets with every length near the end: nothing is kept whose
+ * last byte has no place below 65,536, and nothing beyond what a slot holds.
  */
 static void v07_no_byte_beyond_the_largest_datagram(void **state)
 {
@@ -328,8 +342,8 @@ static void v07_only_fragments_of_one_datagram_meet(void **state)
 }
 
 /*
- * V-07: 200,000 random sets of four to six fragments with duplicates among them and ends on any byte: only exact
- * duplicates are let pass, and what lies in the memory of an earlier datagram completes nothing.
+ * V-07: 200,000 random sets of four to six fragments with duplicates among them and ends on any byte: only
+ * exact duplicates are let pass, and what lies in the memory of an earlier datagram completes nothing.
  */
 static void v07_random_sets_with_duplicates(void **state)
 {
@@ -396,7 +410,10 @@ static void v07_a_slot_that_was_used_is_empty(void **state)
     victim_stop(v);
 }
 
-/* V-08: a source that wants more than its share loses its own oldest, and one that does not fit pushes out nobody. */
+/*
+ * V-08: a source that wants more than its share loses its own oldest, and one that does not fit pushes out
+ * nobody.
+ */
 static void v08_a_source_loses_its_own_oldest(void **state)
 {
     (void)state;
@@ -416,7 +433,10 @@ static void v08_a_source_loses_its_own_oldest(void **state)
     victim_stop(v);
 }
 
-/* V-07: of IPv6 only the first fragment's next header counts (RFC 8200 4.5), whatever others say and come first. */
+/*
+ * V-07: of IPv6 only the first fragment's next header counts (RFC 8200 4.5), whatever others say and come
+ * first.
+ */
 static void v07_the_first_fragment_says_what_follows(void **state)
 {
     (void)state;
@@ -458,7 +478,10 @@ static void v08_fragments_of_other_protocols_take_no_memory(void **state)
     victim_stop(v);
 }
 
-/* Two segments in one call of estab_input(), each in two fragments in the same slot; `room` holds the four packets. */
+/*
+ * Two segments in one call of estab_input(), each in two fragments in the same slot; `room` holds the four
+ * packets.
+ */
 static void two_segments_in_a_batch(uint8_t room[4][64])
 {
     struct victim *v = victim_start(false);
@@ -484,8 +507,8 @@ static void two_segments_in_a_batch(uint8_t room[4][64])
 }
 
 /*
- * V-07: datagrams that were put together are handled before the next one takes their memory, wherever the driver's
- * buffers lie: below the stack's, or above it.
+ * V-07: datagrams that were put together are handled before the next one takes their memory, wherever the
+ * driver's buffers lie: below the stack's, or above it.
  */
 static void v07_two_datagrams_of_one_batch_do_not_mix(void **state)
 {
@@ -511,7 +534,10 @@ static void flood_piece(struct victim *v, uint64_t *seed, uint32_t source)
     victim_input(v, packet, 532);
 }
 
-/* Legitimate datagrams of two fragments that got through, of `rounds`; between the two fall `between` of the flood. */
+/*
+ * Legitimate datagrams of two fragments that got through, of `rounds`; between the two fall `between` of the
+ * flood.
+ */
 static unsigned flood(struct victim *v, unsigned rounds, unsigned each, unsigned between, bool spoofed)
 {
     static const struct piece first = {0, 512, true}, last = {512, 512, false};
@@ -534,10 +560,10 @@ static unsigned flood(struct victim *v, unsigned rounds, unsigned each, unsigned
 }
 
 /*
- * V-08: first fragments at a million a second from one source that holds all it may get: 100 % of a fragmented flow
- * from another source gets through (90 % are asked for), though 1 ms passes between its two fragments. The memory is
- * what it was: slots are carved at creation, 16 at most, and a fragment looks at each of them once, which bounds
- * what it costs. (`estab bench flood --kind frag` measures the time.)
+ * V-08: first fragments at a million a second from one source that holds all it may get: 100 % of a
+ * fragmented flow from another source gets through (90 % are asked for), though 1 ms passes between its two
+ * fragments. The memory is what it was: slots are carved at creation, 16 at most, and a fragment looks at
+ * each of them once, which bounds what it costs. (`estab bench flood --kind frag` measures the time.)
  */
 static void v08_one_source_cannot_take_all(void **state)
 {
@@ -557,8 +583,9 @@ static void v08_one_source_cannot_take_all(void **state)
 }
 
 /*
- * V-08: the same from sixteen million spoofed sources: no share can be kept for a flow then, only the order of age.
- * A datagram whose fragments come back to back, no further apart than there are slots less one, gets through.
+ * V-08: the same from sixteen million spoofed sources: no share can be kept for a flow then, only the order
+ * of age. A datagram whose fragments come back to back, no further apart than there are slots less one, gets
+ * through.
  */
 static void v08_spoofed_sources_push_out_the_oldest_only(void **state)
 {

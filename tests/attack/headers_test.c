@@ -1,9 +1,9 @@
 /*
- * Lies about lengths: IHL, total length, payload length, extension header length and data offset against each other
- * and against the bytes that arrived (RFC 791 3.1, RFC 8200 3, RFC 9293 3.1; Ripple20, INFRA:HALT, NUCLEUS:13,
- * picoTCP CVE-2020-24341). What is believed is decided here by one sentence, the invariant
- * 20 <= IHL * 4 <= total length <= bytes, 20 <= data offset * 4 <= what the total length leaves; everything else must
- * be dropped, counted once, and answered by nothing.
+ * Lies about lengths: IHL, total length, payload length, extension header length and data offset against each
+ * other and against the bytes that arrived (RFC 791 3.1, RFC 8200 3, RFC 9293 3.1; Ripple20, INFRA:HALT,
+ * NUCLEUS:13, picoTCP CVE-2020-24341). What is believed is decided here by one sentence, the invariant 20 <=
+ * IHL * 4 <= total length <= bytes, 20 <= data offset * 4 <= what the total length leaves; everything else
+ * must be dropped, counted once, and answered by nothing.
  */
 #include "attack/victim.h"
 
@@ -107,8 +107,8 @@ static void try_ipv4(struct grid *g, unsigned ihl, unsigned offset, unsigned arr
 }
 
 /*
- * V-01: IHL 0..15 x total length {0, 1, 19, 20, header - 1, header, actual - 1, actual, actual + 1, 65535} x data
- * offset 0..15 x truncation at each byte 0..74: dropped, counted once, no reply; 192,000 cases.
+ * V-01: IHL 0..15 x total length {0, 1, 19, 20, header - 1, header, actual - 1, actual, actual + 1, 65535} x
+ * data offset 0..15 x truncation at each byte 0..74: dropped, counted once, no reply; 192,000 cases.
  */
 static void v01_ipv4_lengths_are_held_against_the_bytes(void **state)
 {
@@ -149,8 +149,8 @@ static void try_ipv6(struct grid *g, unsigned units, unsigned offset, unsigned a
 }
 
 /*
- * V-01: the same for IPv6: an extension header of 0..15 units x payload length x data offset x truncation at each
- * byte 0..114: 294,400 cases more; 200,000 are asked for.
+ * V-01: the same for IPv6: an extension header of 0..15 units x payload length x data offset x truncation at
+ * each byte 0..114: 294,400 cases more; 200,000 are asked for.
  */
 static void v01_ipv6_lengths_are_held_against_the_bytes(void **state)
 {
@@ -167,7 +167,10 @@ static void v01_ipv6_lengths_are_held_against_the_bytes(void **state)
     grid_stop(&g, 294400, 1000);
 }
 
-/* V-01: a packet that is shorter than its frame: what stands behind it is padding, never text (Etherleak's mirror). */
+/*
+ * V-01: a packet that is shorter than its frame: what stands behind it is padding, never text (Etherleak's
+ * mirror).
+ */
 static void v01_what_stands_behind_the_total_length_is_no_text(void **state)
 {
     (void)state;

@@ -1,12 +1,15 @@
 /*
- * The length of ICMP messages (RFC 792, RFC 4443): INFRA:HALT CVE-2020-35683, FreeRTOS CVE-2018-16527, Ripple20
- * CVE-2020-11910 and NUCLEUS CVE-2021-31346 built an answer from the length that a header claimed and sent what lay
- * behind the packet. Here each message is cut at each byte, with lengths that say so and with lengths that do not: an
- * answer has exactly the bytes that arrived, and a quoted packet is believed only with its ports and SEQ.
+ * The length of ICMP messages (RFC 792, RFC 4443): INFRA:HALT CVE-2020-35683, FreeRTOS CVE-2018-16527,
+ * Ripple20 CVE-2020-11910 and NUCLEUS CVE-2021-31346 built an answer from the length that a header claimed
+ * and sent what lay behind the packet. Here each message is cut at each byte, with lengths that say so and
+ * with lengths that do not: an answer has exactly the bytes that arrived, and a quoted packet is believed
+ * only with its ports and SEQ.
  */
 #include "attack/victim.h"
 
-/* V-09: echo requests cut at each byte, v4 and v6: the answer is as long as what arrived and has its bytes. */
+/*
+ * V-09: echo requests cut at each byte, v4 and v6: the answer is as long as what arrived and has its bytes.
+ */
 static void v09_an_echo_is_answered_with_what_arrived(void **state)
 {
     (void)state;
@@ -32,7 +35,10 @@ static void v09_an_echo_is_answered_with_what_arrived(void **state)
     victim_stop(v);
 }
 
-/* V-09: the same with every total length that is a lie: longer than what arrived is dropped, shorter is cut there. */
+/*
+ * V-09: the same with every total length that is a lie: longer than what arrived is dropped, shorter is cut
+ * there.
+ */
 static void v09_a_length_that_lies_brings_no_byte_back(void **state)
 {
     (void)state;
@@ -56,7 +62,10 @@ static void v09_a_length_that_lies_brings_no_byte_back(void **state)
     victim_stop(v);
 }
 
-/* V-09: a wrong checksum in any one bit is no echo, and what is larger than the MTU or a block is not answered. */
+/*
+ * V-09: a wrong checksum in any one bit is no echo, and what is larger than the MTU or a block is not
+ * answered.
+ */
 static void v09_broken_and_huge_echoes_are_not_answered(void **state)
 {
     (void)state;
@@ -118,7 +127,10 @@ static bool error_believed(struct victim *v, uint8_t *packet, size_t icmp, bool 
     return believed;
 }
 
-/* V-09: errors cut at each byte: believed with eight bytes of the quoted TCP header and no fewer; no reply to any. */
+/*
+ * V-09: errors cut at each byte: believed with eight bytes of the quoted TCP header and no fewer; no reply to
+ * any.
+ */
 static void v09_errors_are_cut_at_each_byte(void **state)
 {
     (void)state;
@@ -148,8 +160,8 @@ struct lie {
 };
 
 /*
- * V-09: the quoted header is parsed like any other: version, lengths, protocol, fragment, addresses, ports and SEQ
- * must be those of a segment in flight.
+ * V-09: the quoted header is parsed like any other: version, lengths, protocol, fragment, addresses, ports
+ * and SEQ must be those of a segment in flight.
  */
 static void v09_every_field_of_the_quote_must_be_ours(void **state)
 {
@@ -187,7 +199,10 @@ static void v09_every_field_of_the_quote_must_be_ours(void **state)
     }
 }
 
-/* V-09: an echo that fits into the MTU but not into a block of the pool is not answered: nothing is written past it. */
+/*
+ * V-09: an echo that fits into the MTU but not into a block of the pool is not answered: nothing is written
+ * past it.
+ */
 static void v09_an_echo_larger_than_a_block_is_not_answered(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /*
- * IPv4 options (RFC 791 3.1, RFC 1122 3.2.1.8, RFC 7126 4): URGENT/11 CVE-2019-12256 and NUCLEUS CVE-2021-31344
- * copied source routes into answers. Here every option is walked within the header, a source route ends the packet,
- * any other is skipped, and no answer, neither an echo's nor a RST, has options. What is lawful is said by a walk of
- * this file's own.
+ * IPv4 options (RFC 791 3.1, RFC 1122 3.2.1.8, RFC 7126 4): URGENT/11 CVE-2019-12256 and NUCLEUS
+ * CVE-2021-31344 copied source routes into answers. Here every option is walked within the header, a source
+ * route ends the packet, any other is skipped, and no answer, neither an echo's nor a RST, has options. What
+ * is lawful is said by a walk of this file's own.
  */
 #include "attack/victim.h"
 
@@ -59,7 +59,10 @@ static void try_options(struct victim *v, unsigned protocol, const uint8_t *opti
     }
 }
 
-/* V-05: all kinds x len 0..40 x every place in the header, to an echo and for a RST: dropped or ignored, no echo. */
+/*
+ * V-05: all kinds x len 0..40 x every place in the header, to an echo and for a RST: dropped or ignored, no
+ * echo.
+ */
 static void v05_every_kind_and_length(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /*
- * ARP (RFC 826) and neighbour discovery (RFC 4861 4, 7.1) in frames of each length: Ripple20 CVE-2020-11914, lwIP
- * CVE-2020-22283 and its length check that was lost again in 2026. All 28 bytes of ARP must have arrived; an option of
- * no length, or longer than what is left, ends the message; and each field that says what kind of addresses follow is
- * looked at. An answer shows that a frame was believed.
+ * ARP (RFC 826) and neighbour discovery (RFC 4861 4, 7.1) in frames of each length: Ripple20 CVE-2020-11914,
+ * lwIP CVE-2020-22283 and its length check that was lost again in 2026. All 28 bytes of ARP must have
+ * arrived; an option of no length, or longer than what is left, ends the message; and each field that says
+ * what kind of addresses follow is looked at. An answer shows that a frame was believed.
  */
 #include "attack/victim.h"
 
@@ -53,7 +53,10 @@ static void v10_arp_of_each_length(void **state)
     victim_stop(v);
 }
 
-/* V-10: each value of each byte that says what an ARP packet is; only Ethernet, IPv4, and the two operations are. */
+/*
+ * V-10: each value of each byte that says what an ARP packet is; only Ethernet, IPv4, and the two operations
+ * are.
+ */
 static void v10_arp_of_other_kinds_is_dropped(void **state)
 {
     (void)state;
@@ -82,8 +85,8 @@ static bool asked_with(struct victim *v, unsigned at, uint8_t value)
 }
 
 /*
- * V-10: the frame around it: for us or for a group, from one station that is not us, of a type that may be ours; a
- * sender inside of ARP that is a group, ourselves, a broadcast or another network is not believed.
+ * V-10: the frame around it: for us or for a group, from one station that is not us, of a type that may be
+ * ours; a sender inside of ARP that is a group, ourselves, a broadcast or another network is not believed.
  */
 static void v10_frames_and_senders_that_cannot_be(void **state)
 {
@@ -110,7 +113,10 @@ static void v10_frames_and_senders_that_cannot_be(void **state)
     victim_stop(v);
 }
 
-/* V-10: types below 0x600 are lengths, a VLAN's frames are not ours: of all 65,536 types only three are looked into. */
+/*
+ * V-10: types below 0x600 are lengths, a VLAN's frames are not ours: of all 65,536 types only three are
+ * looked into.
+ */
 static void v10_every_type_of_frame(void **state)
 {
     (void)state;
@@ -179,7 +185,10 @@ static bool options_whole(const uint8_t *options, size_t length)
     return true;
 }
 
-/* V-10: options of every kind x length 0..255 x room 0..24, behind another or not: of length 0 or too long, dropped. */
+/*
+ * V-10: options of every kind x length 0..255 x room 0..24, behind another or not: of length 0 or too long,
+ * dropped.
+ */
 static void v10_options_of_no_length_or_too_long(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /*
  * TCP options whose length is a lie (RFC 9293 3.1, 3.2, MUST-6, MUST-7, MUST-64): picoTCP CVE-2020-24337, uIP
  * CVE-2020-13988, FreeRTOS CVE-2018-16523 and 16524; and sizes, shifts and clocks of a SYN at their extremes
- * (CVE-2017-14106). What is lawful is said by a walk of this file's own over the forty bytes, which also counts its
- * steps.
+ * (CVE-2017-14106). What is lawful is said by a walk of this file's own over the forty bytes, which also
+ * counts its steps.
  */
 #include "attack/victim.h"
 
@@ -72,8 +72,8 @@ static void try_syn(struct victim *v, const uint8_t options[ROOM], bool lawful)
 }
 
 /*
- * V-02: every kind 0..255 x length 0..41 x offset 0..39, in an ACK of a connection and in a SYN: 430,080 each. What
- * is unlawful is dropped and counted; the walk is right about each, and it is within 40 steps.
+ * V-02: every kind 0..255 x length 0..41 x offset 0..39, in an ACK of a connection and in a SYN: 430,080
+ * each. What is unlawful is dropped and counted; the walk is right about each, and it is within 40 steps.
  */
 static void v02_every_kind_length_and_place(void **state)
 {
@@ -101,7 +101,9 @@ static void v02_every_kind_length_and_place(void **state)
     victim_stop(v);
 }
 
-/* V-02: the same with a header that is shorter than forty bytes of options: none reads into the text behind. */
+/*
+ * V-02: the same with a header that is shorter than forty bytes of options: none reads into the text behind.
+ */
 static void v02_an_option_never_reaches_into_the_text(void **state)
 {
     (void)state;
@@ -166,9 +168,9 @@ static struct estab_status opened_by(bool v6, uint16_t mss, unsigned shift, uint
 }
 
 /*
- * V-14: MSS {0, 1} and their neighbours x window scale 15..255 x TSval at all extremes: MSS 0 counts as none, what is
- * tiny is raised to the floor of 88 (76 of text beside timestamps), no shift is above 14; UBSan sees no division and
- * no shift that is none.
+ * V-14: MSS {0, 1} and their neighbours x window scale 15..255 x TSval at all extremes: MSS 0 counts as none,
+ * what is tiny is raised to the floor of 88 (76 of text beside timestamps), no shift is above 14; UBSan sees
+ * no division and no shift that is none.
  */
 static void v14_sizes_and_shifts_are_clamped(void **state)
 {
@@ -225,8 +227,8 @@ static void read_slowly(const uint8_t *options, bool syn, struct tcp_options *ou
 }
 
 /*
- * V-02, V-14: the form that nearly every SYN has, with each of its bytes at each value, in a SYN and in an ACK: what
- * is read in one piece is what is read option by option.
+ * V-02, V-14: the form that nearly every SYN has, with each of its bytes at each value, in a SYN and in an
+ * ACK: what is read in one piece is what is read option by option.
  */
 static void v02_the_usual_options_with_one_byte_changed(void **state)
 {

@@ -1,8 +1,9 @@
 /*
- * No byte of a frame is left as the memory was (FreeBSD CVE-2020-7451: the traffic class of a SYN,ACK; Etherleak
- * CVE-2003-0001: padding). One life of a stack, with every kind of packet that it can send, runs twice, with different
- * bytes in the budget that it is given and in the room that packets are built in: each packet must be the same, byte
- * for byte, and end where its own header says. (Short frames are padded by the driver or the machine.)
+ * No byte of a frame is left as the memory was (FreeBSD CVE-2020-7451: the traffic class of a SYN,ACK;
+ * Etherleak CVE-2003-0001: padding). One life of a stack, with every kind of packet that it can send, runs
+ * twice, with different bytes in the budget that it is given and in the room that packets are built in: each
+ * packet must be the same, byte for byte, and end where its own header says. (Short frames are padded by the
+ * driver or the machine.)
  */
 #include "attack/victim.h"
 
@@ -173,7 +174,10 @@ static void echo(struct life *l)
     take_all(l);
 }
 
-/* A connection of ours: SYN again and again, text, a gap that is told by SACK, FIN, and TIME-WAIT that answers. */
+/*
+ * A connection of ours: SYN again and again, text, a gap that is told by SACK, FIN, and TIME-WAIT that
+ * answers.
+ */
 static void active_life(struct life *l)
 {
     estab_conn conn;
@@ -248,8 +252,8 @@ static void live(struct life *l, int fill, bool ethernet, bool v6)
 }
 
 /*
- * V-12: SYN, SYN,ACK, cookie, text, SACK, FIN, RST, ACK of TIME-WAIT, echo, ARP and neighbour discovery, on Ethernet
- * and bare, IPv4 and IPv6: 0 bytes differ between two patterns of poison.
+ * V-12: SYN, SYN,ACK, cookie, text, SACK, FIN, RST, ACK of TIME-WAIT, echo, ARP and neighbour discovery, on
+ * Ethernet and bare, IPv4 and IPv6: 0 bytes differ between two patterns of poison.
  */
 static void v12_no_byte_of_a_packet_is_left_as_it_was(void **state)
 {

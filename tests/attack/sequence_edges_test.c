@@ -1,8 +1,9 @@
 /*
- * Sequence arithmetic at values that are 2^31 apart (RFC 9293 3.4): the SACK bug that OpenBSD carried for 27 years
- * made impossible pairs true by a signed compare, smoltcp's receive queue lost text at the edges. Here every number that
- * a peer may choose is put at the edges of what was sent and of the window, of half of the space and of all of it, with
- * initial numbers near 0, 2^31 and 2^32; what is right is said in 64-bit positions of the stream.
+ * Sequence arithmetic at values that are 2^31 apart (RFC 9293 3.4): the SACK bug that OpenBSD carried for 27
+ * years made impossible pairs true by a signed compare, smoltcp's receive queue lost text at the edges. Here
+ * every number that a peer may choose is put at the edges of what was sent and of the window, of half of the
+ * space and of all of it, with initial numbers near 0, 2^31 and 2^32; what is right is said in 64-bit
+ * positions of the stream.
  */
 #include "base/seq.h"
 #include "support/rig.h"
@@ -12,7 +13,10 @@
 
 static const uint32_t isns[] = {0x10, 0x7ffffff0, 0x80000000, 0xfffffff4};
 
-/* Offsets from SND.UNA or RCV.NXT: around nothing, a segment, what is in flight, a window, and half of the space. */
+/*
+ * Offsets from SND.UNA or RCV.NXT: around nothing, a segment, what is in flight, a window, and half of the
+ * space.
+ */
 static unsigned fill_edges(int64_t out[EDGES])
 {
     static const int64_t middles[] = {0,     1460, SENT, RCV_BUFFER, INT64_C(1) << 31, -(INT64_C(1) << 31),
@@ -148,9 +152,9 @@ static void try_edges(uint32_t isn)
 }
 
 /*
- * V-13: all pairs of 72 edges in {UNA - 2^31 .. UNA + 2^31} as a SACK block, alone and with up to three others, ISN
- * near 0, 2^31 and 2^32: the same result as for a twin that is told only what 64-bit arithmetic calls possible, and
- * every invariant.
+ * V-13: all pairs of 72 edges in {UNA - 2^31 .. UNA + 2^31} as a SACK block, alone and with up to three
+ * others, ISN near 0, 2^31 and 2^32: the same result as for a twin that is told only what 64-bit arithmetic
+ * calls possible, and every invariant.
  */
 static void v13_sack_edges_anywhere(void **state)
 {
@@ -162,7 +166,10 @@ static void v13_sack_edges_anywhere(void **state)
 
 /* ---- ACK ---- */
 
-/* V-13: SEG.ACK at every edge: text is acknowledged only where UNA < ACK <= NXT in 64 bits (RFC 9293 3.10.7.4). */
+/*
+ * V-13: SEG.ACK at every edge: text is acknowledged only where UNA < ACK <= NXT in 64 bits (RFC 9293
+ * 3.10.7.4).
+ */
 static void v13_ack_edges_anywhere(void **state)
 {
     (void)state;
@@ -236,7 +243,10 @@ static void try_text(struct rig *r, struct receiver *m, int64_t from, uint32_t l
     assert_int_equal(rig_status(r).receive_ahead, receiver_ahead(m));
 }
 
-/* V-13: text at every edge of the window and of the space, of several lengths: the bytes that 64 bits say are held. */
+/*
+ * V-13: text at every edge of the window and of the space, of several lengths: the bytes that 64 bits say are
+ * held.
+ */
 static void v13_text_edges_anywhere(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /*
- * The urgent pointer (RFC 9293 3.8.5, RFC 6093) as URGENT/11, uIP CVE-2020-17437, INFRA:HALT CVE-2021-31400 and
- * WinNuke sent it: beyond the text, before it, zero, again and backwards. It is a mark in sequence space and nothing
- * else: no byte of the stream moves (the rig compares each by its place), and the user is told at most once for each
- * advance of the mark.
+ * The urgent pointer (RFC 9293 3.8.5, RFC 6093) as URGENT/11, uIP CVE-2020-17437, INFRA:HALT CVE-2021-31400
+ * and WinNuke sent it: beyond the text, before it, zero, again and backwards. It is a mark in sequence space
+ * and nothing else: no byte of the stream moves (the rig compares each by its place), and the user is told at
+ * most once for each advance of the mark.
  */
 #include "support/rig.h"
 
@@ -62,8 +62,8 @@ static void try_pointers(enum place place, uint32_t length, const unsigned which
 }
 
 /*
- * V-03: URG with pointers {0, 1, len - 1, len, len + 1, 65535} x text of {0, 1, MSS} x all states, in every sequence
- * of three, repeated and backward: the stream is unchanged, at most one signal for each advance.
+ * V-03: URG with pointers {0, 1, len - 1, len, len + 1, 65535} x text of {0, 1, MSS} x all states, in every
+ * sequence of three, repeated and backward: the stream is unchanged, at most one signal for each advance.
  */
 static void v03_pointers_anywhere_in_every_state(void **state)
 {
@@ -79,7 +79,10 @@ static void v03_pointers_anywhere_in_every_state(void **state)
     }
 }
 
-/* V-03: a mark that runs ahead of all text, behind gaps and over the wrap, while the user reads: nothing underflows. */
+/*
+ * V-03: a mark that runs ahead of all text, behind gaps and over the wrap, while the user reads: nothing
+ * underflows.
+ */
 static void v03_a_mark_far_ahead_never_touches_what_is_read(void **state)
 {
     (void)state;

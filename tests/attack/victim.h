@@ -1,11 +1,12 @@
 /*
- * A whole stack for tests that send it bytes which no honest codec writes: lies about lengths, fragments, frames,
- * packets cut short. One interface (bare IP, or Ethernet with its neighbour known) with 10.9.0.2/24 and fd09::2/64,
- * a listener on port 80 and, once asked for, a connection to it from 10.9.0.1 or fd09::1 port 5000.
+ * A whole stack for tests that send it bytes which no honest codec writes: lies about lengths, fragments,
+ * frames, packets cut short. One interface (bare IP, or Ethernet with its neighbour known) with 10.9.0.2/24
+ * and fd09::2/64, a listener on port 80 and, once asked for, a connection to it from 10.9.0.1 or fd09::1 port
+ * 5000.
  *
- * Every packet goes in from a heap buffer of exactly its length, so that AddressSanitizer sees a read past its end;
- * what the stack sends is pulled into a buffer of its own. The bytes are written here from RFC 791, 8200, 9293 and
- * not by src/wire. See support/rig.h where whole segments are enough.
+ * Every packet goes in from a heap buffer of exactly its length, so that AddressSanitizer sees a read past
+ * its end; what the stack sends is pulled into a buffer of its own. The bytes are written here from RFC 791,
+ * 8200, 9293 and not by src/wire. See support/rig.h where whole segments are enough.
  */
 #ifndef ESTAB_TESTS_VICTIM_H
 #define ESTAB_TESTS_VICTIM_H

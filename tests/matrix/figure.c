@@ -473,7 +473,8 @@ static const char *follow_arrival(struct figure_replay *replay, const struct est
     arrival->at = record->state_after;
     /* A cookie's ACK stands for the SYN too. */
     bool cookie = record->state == ESTAB_LISTEN && arrival->to >= ESTAB_ESTABLISHED;
-    return cookie || flags_fit(event, arrival->flags) ? NULL : say_of(record, "the segment has not the flags for it");
+    bool fits = cookie || flags_fit(event, arrival->flags);
+    return fits ? NULL : say_of(record, "the segment has not the flags for it");
 }
 
 /* A record that is no change of state: the arrows of the segment before it are complete. */
