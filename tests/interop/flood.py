@@ -4,6 +4,7 @@ it get through, by cookie where every SYN is answered so, or where the SYN cache
 """
 import json
 import os
+import threading
 
 import peers
 
@@ -23,13 +24,17 @@ class Flood(peers.Case):
         server = self.start_estab("serve", "--json", "--gw", "%s,%s" % (peers.KERNEL[4], peers.KERNEL[6]),
                                   *arguments, self.directory)
         self.assertEqual(json.loads(server.stdout.readline())["serve"], "listening")
+        lines = []
+        reader = threading.Thread(target=lambda: lines.extend(server.stdout))
+        reader.start()  # a line a request: more than a pipe holds
         self.assertEqual(self.fetch(), want)  # now the kernel knows the way, too
         flood = self.start(PROGRAM, "estab0", self.mac_of_ours(), self.ours, "8080", str(RATE), str(SECONDS))
         results = self.fetch_until(flood)
         output, errors = flood.communicate(timeout=self.limit)
         self.assertEqual((flood.returncode, errors), (0, b""))
         self.assertEqual(self.stop(server), 0)
-        end = json.loads(server.stdout.read().splitlines()[-1])
+        reader.join()
+        end = json.loads(lines[-1])
         self.assertEqual(end["serve"], "end")
         return end, json.loads(output), (results.count(want), len(results))
 
