@@ -176,7 +176,9 @@ static void request(struct flood *flood, struct flood_client *client)
         memset(text, ' ', PADDING);
         length = PADDING;
     }
-    if (client->role == STREAM) {
+    if (client->role == SILENT) { /* half of a request, which the server waits for the rest of */
+        text[length++] = '1';
+    } else if (client->role == STREAM) {
         length += snprintf(text + length, 16, "%s", STREAM_BYTES);
     } else {
         length += snprintf(text + length, 16, "%u\n", FLOOD_ANSWER);
@@ -236,9 +238,7 @@ static void on_event(struct flood *flood, const struct estab_event *event)
         if (counts(client)) {
             record(&flood->tally.setup, flood->now - client->begun_ns);
         }
-        if (client->role != SILENT) {
-            request(flood, client);
-        }
+        request(flood, client);
         look(flood, client);
         client->wake_ns = flood->now;
     }

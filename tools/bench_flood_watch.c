@@ -142,6 +142,7 @@ static uint32_t forge(const struct flood_storm *storm, unsigned towards, uint8_t
         segment.options_length != TIMESTAMPS) {
         return 0;
     }
+    segment.seq += segment.text_length;
     memcpy(options, segment.options, TIMESTAMPS);
     if (towards == 1) {
         memcpy(options + 4, segment.options + 8, 4);
