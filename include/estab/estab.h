@@ -239,9 +239,11 @@ struct estab_config {
     uint64_t syn_timeout_ns;      /* R2 of a SYN; 0 = 180 s (MUST-23) */
     uint64_t user_timeout_ns;     /* R2 of data; 0 = 900 s (SHLD-11: at least 100 s); ESTAB_INFINITE */
     /*
-     * How long a connection must have waited for its peer, without an ACK for anything new nor the text that
-     * is missing, before it may be ended (-ESTAB_ENOBUFS) where the budget is used up; 0 = 10 s, at most 4 h;
-     * ESTAB_INFINITE = none ever is. What waits for nothing, an idle connection, is not ended
+     * Where the budget is used up, who has waited for its peer for longest is ended (-ESTAB_ENOBUFS): without
+     * an ACK for a good part of what is held for it (a 64th), nor the text that is missing. Nobody who has
+     * waited for less than this is, unless nobody has waited for longer: then it is halved for a while, again
+     * and again, but not to less than 67 ms. 0 = 10 s, at most 10 min; ESTAB_INFINITE = nobody ever is ended.
+     * An idle connection is not ended, unless it was opened by its peer and has carried nothing yet
      */
     uint64_t stall_ns;
     /* how long a closed connection waits for the peer's FIN; 0 = 60 s; ESTAB_INFINITE */

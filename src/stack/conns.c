@@ -32,7 +32,7 @@ struct conn *conn_new(struct estab_stack *stack)
     uint32_t generation = 1;
     if (stack->conn_free == NONE && stack->conn_fresh == stack->settings.max_connections) {
         ready_drop_dead(stack);
-        shed_for_record(stack);
+        shed_for_user(stack);
     }
     if (stack->conn_free != NONE) {
         conn = &stack->conns[stack->conn_free];
@@ -70,6 +70,7 @@ void conn_delete(struct estab_stack *stack, struct conn *conn)
     conn_leave_table(stack, conn);
     port_unbind(stack, conn);
     orphan_remove(stack, conn);
+    shed_forget(stack, conn);
     conn_free_queues(&conn->tcp, &stack->pool);
     conn_set_timer(stack, conn, TIMERS_NEVER);
     conn->in_use = false;

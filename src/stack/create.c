@@ -113,7 +113,8 @@ static void make(struct estab_stack *stack, const struct settings *settings, con
     stack->bound = plan->bound;
     stack->replies = plan->replies;
     stack->conn_free = stack->time_wait_free = NONE;
-    stack->output = stack->parked = stack->ready = stack->starved = (struct index_queue){NONE, NONE};
+    stack->output = stack->parked = stack->ready = (struct index_queue){NONE, NONE};
+    stack->starved = stack->starved_shut = (struct index_queue){NONE, NONE};
     timers_init(&stack->timers, plan->heap, plan->positions, settings->max_connections);
     table_init(&stack->table, plan->entries, table_capacity(settings));
     time_waits_init(stack);

@@ -33,10 +33,14 @@ static struct conn *begin_send(struct estab_stack *stack, uint64_t now, estab_co
     return conn;
 }
 
-/* A send that found no block waits until blocks come back, one that found no room for an ACK. */
+/*
+ * Who holds nothing and found no block waits until blocks come back; who holds something, and may hold no
+ * more or has no room for more, until its next ACK.
+ */
 static void end_send(struct estab_stack *stack, struct conn *conn)
 {
-    if (conn->tcp.want_write && !blocks_recovered(stack) && conn_send_room(&conn->tcp) > 0) {
+    const struct tcp_conn *c = &conn->tcp;
+    if (c->want_write && send_queue_length(&c->snd) == 0 && blocks_for_senders(stack) == 0) {
         stack->counters.no_memory++;
         queue_starved(stack, conn);
     }
@@ -46,11 +50,14 @@ static void end_send(struct estab_stack *stack, struct conn *conn)
 static ptrdiff_t send_slice(struct estab_stack *stack, struct conn *conn, const struct slice *slice,
                             unsigned flags)
 {
-    if (slice->length > 0 && !conn_may_have_blocks(stack, conn)) {
-        tcp_want_write(&conn->tcp, &stack->tcp);
-        return -ESTAB_EAGAIN;
+    uint32_t allowance = conn_allowance(stack, conn);
+    if (slice->length <= allowance) {
+        return tcp_send(&conn->tcp, &stack->tcp, slice, flags);
     }
-    return tcp_send(&conn->tcp, &stack->tcp, slice, flags);
+    struct slice part = {slice->data, allowance};
+    tcp_want_write(&conn->tcp, &stack->tcp);
+    return allowance == 0 ? -ESTAB_EAGAIN
+                          : tcp_send(&conn->tcp, &stack->tcp, &part, flags & ~(unsigned)ESTAB_URGENT);
 }
 
 ptrdiff_t estab_send(estab_stack *stack, uint64_t now, estab_conn handle, const void *data, size_t length,
@@ -100,8 +107,9 @@ uint8_t *estab_send_reserve(estab_stack *stack, estab_conn handle, size_t *lengt
     }
     uint32_t contiguous = 0;
     uint32_t room = conn_send_room(&conn->tcp);
-    bool may = room > 0 && conn_may_have_blocks(stack, conn);
-    uint8_t *at = may ? send_queue_reserve(&conn->tcp.snd, &stack->pool, &contiguous) : NULL;
+    uint32_t allowance = conn_allowance(stack, conn);
+    room = allowance < room ? allowance : room;
+    uint8_t *at = room > 0 ? send_queue_reserve(&conn->tcp.snd, &stack->pool, &contiguous) : NULL;
     if (at == NULL) {
         *error = -ESTAB_EAGAIN;
         tcp_want_write(&conn->tcp, &stack->tcp);

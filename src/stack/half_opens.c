@@ -120,7 +120,7 @@ void half_open_trace_identity(struct estab_stack *stack, const struct flow_key *
 }
 
 static void trace_arrow(struct estab_stack *stack, const struct half_open *entry, unsigned before,
-                        unsigned arrow)
+                        unsigned after, unsigned arrow)
 {
     if (!trace_on(&stack->trace)) {
         return;
@@ -130,7 +130,7 @@ static void trace_arrow(struct estab_stack *stack, const struct half_open *entry
     struct estab_trace *record = trace_add(&stack->trace, stack->tcp.now, ESTAB_TRACE_STATE);
     if (record != NULL) {
         record->state = (uint8_t)before;
-        record->state_after = entry->tcp.state;
+        record->state_after = (uint8_t)after;
         record->transition = (uint16_t)arrow;
     }
 }
@@ -138,16 +138,15 @@ static void trace_arrow(struct estab_stack *stack, const struct half_open *entry
 /* The arrow of the SYN that a cookie stands for: nobody remembers, so it is told when the cookie is back. */
 static void trace_cookie(struct estab_stack *stack, const struct half_open *entry)
 {
-    struct half_open told = *entry;
-    told.tcp.state = ESTAB_LISTEN;
-    unsigned arrow = transition(&told.tcp.state, EVENT_RCV_SYN);
-    trace_arrow(stack, &told, ESTAB_LISTEN, arrow);
+    uint8_t after = ESTAB_LISTEN;
+    unsigned arrow = transition(&after, EVENT_RCV_SYN);
+    trace_arrow(stack, entry, ESTAB_LISTEN, after, arrow);
 }
 
 static void end(struct estab_stack *stack, struct half_open *entry, enum tcp_event event)
 {
     unsigned arrow = transition(&entry->tcp.state, event);
-    trace_arrow(stack, entry, ESTAB_SYN_RECEIVED, arrow);
+    trace_arrow(stack, entry, ESTAB_SYN_RECEIVED, entry->tcp.state, arrow);
     forget(stack, entry);
 }
 
@@ -333,6 +332,7 @@ static struct conn *meets_record(struct estab_stack *stack, const struct half_op
     if (!listener_may_establish(stack, &stack->conns[entry->listener], arrival)) {
         return NULL;
     }
+    shed_for_connection(stack);
     struct conn *conn = conn_new(stack);
     if (conn == NULL) {
         packet->reason = ESTAB_DROP_NO_MEMORY;

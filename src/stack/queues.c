@@ -98,10 +98,32 @@ static struct conn *pop(struct estab_stack *stack, struct index_queue *queue)
     return conn;
 }
 
+/* Whose peer takes nothing now could do nothing with a block, and stands apart. */
+static struct index_queue *starved_queue(struct estab_stack *stack, const struct conn *conn)
+{
+    return conn->tcp.snd_wnd > 0 ? &stack->starved : &stack->starved_shut;
+}
+
+static void push_front(struct estab_stack *stack, struct index_queue *queue, struct conn *conn)
+{
+    conn->in_queue = true;
+    conn->queue_next = queue->head;
+    queue->head = conn_index(stack, conn);
+    if (queue->tail == NONE) {
+        queue->tail = queue->head;
+    }
+}
+
+/* In a siege who asked last goes first: the queue is full of those who will never be done. */
 void queue_starved(struct estab_stack *stack, struct conn *conn)
 {
-    if (!conn->in_queue) {
-        push(stack, &stack->starved, conn);
+    if (conn->in_queue) {
+        return;
+    }
+    if (besieged(stack)) {
+        push_front(stack, starved_queue(stack, conn), conn);
+    } else {
+        push(stack, starved_queue(stack, conn), conn);
     }
 }
 
@@ -115,30 +137,40 @@ static void tell_writable(struct estab_stack *stack, struct conn *conn)
 }
 
 /*
+ * So many of a queue may try again; a connection that has ended meanwhile gives its record back in any case.
+ * Where nobody may, those who stand apart are looked at all the same, for windows that have opened.
+ */
+static void wake(struct estab_stack *stack, struct index_queue *queue, uint32_t left)
+{
+    for (unsigned n = 0; n < WAKE_A_CALL && queue->head != NONE; n++) {
+        if (left == 0 && queue == &stack->starved && stack->conns[queue->head].in_use) {
+            return;
+        }
+        struct conn *conn = pop(stack, queue);
+        if (!conn->in_use) {
+            conn_recycle(stack, conn);
+        } else if (left == 0) {
+            push(stack, starved_queue(stack, conn), conn);
+        } else {
+            left--;
+            tell_writable(stack, conn);
+        }
+    }
+}
+
+/*
  * Blocks have come back: no more of those who found none may try again than there are blocks, and no others
- * until these have had time to. Who may not have the last ones stands behind. A connection that has ended
- * meanwhile gives its record back in any case.
+ * until these have had time to; who can send nothing now only where there are plenty.
  */
 void wake_starved(struct estab_stack *stack)
 {
-    uint32_t left = stack->tcp.now >= stack->wake_ns ? pool_available(&stack->pool) : 0;
-    for (unsigned n = 0; n < WAKE_A_CALL && stack->starved.head != NONE; n++) {
-        if (left == 0 && stack->conns[stack->starved.head].in_use) {
-            return;
-        }
-        struct conn *conn = pop(stack, &stack->starved);
-        if (!conn->in_use) {
-            conn_recycle(stack, conn);
-            continue;
-        }
-        stack->wake_ns = stack->tcp.now + WAKE_AGAIN_NS;
-        if (conn_may_have_blocks(stack, conn)) {
-            left--;
-            tell_writable(stack, conn);
-        } else {
-            push(stack, &stack->starved, conn);
-        }
+    bool nobody = stack->starved.head == NONE && stack->starved_shut.head == NONE;
+    if (nobody || stack->tcp.now < stack->wake_ns) {
+        return;
     }
+    stack->wake_ns = stack->tcp.now + WAKE_AGAIN_NS;
+    wake(stack, &stack->starved, blocks_for_senders(stack));
+    wake(stack, &stack->starved_shut, blocks_plenty(stack) ? WAKE_A_CALL : 0);
 }
 
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child)

@@ -121,7 +121,7 @@ static const char *wrong_field(const struct settings *s, const struct estab_conf
     if (s->msl_ns > longest || s->limits.rtt.initial_rto_ns > longest) {
         return s->msl_ns > longest ? "msl_ns" : "initial_rto_ns";
     }
-    if (config->stall_ns > 4 * 3600 * SECOND && config->stall_ns != ESTAB_INFINITE) {
+    if (config->stall_ns > 600 * SECOND && config->stall_ns != ESTAB_INFINITE) {
         return "stall_ns";
     }
     if (config->keep_count == 1 || config->keep_count > 255) {

@@ -5,29 +5,43 @@
  * records hold no block: they make room in their own tables, the oldest first.
  *
  * Nothing is walked: a hand goes over the records of connections, LOOK of them a call, and goes on where
- * it was. What has waited for less than stall_ns is healthy and stays; so does what waits for nothing.
- * Naptha's idle connections cannot be told from honest ones here, and cost no block: they are the
- * application's to end, or keep-alive's. A call of the user's on one connection never ends another that
- * somebody may hold.
+ * it was. What has waited for less than stall_ns is healthy and stays, unless there is nobody else: each look
+ * in vain halves that patience, each second without one doubles it. So one who lost a packet is safe from a
+ * busy hour, while a flood of connections that take nothing displaces itself. For want of a record those go
+ * too that have carried nothing yet: nobody loses a byte by it. Else what waits for nothing stays: Naptha's
+ * idle connections cannot be told from honest ones here, and cost no block: they are the application's to
+ * end, or keep-alive's. A call of the user's on one connection never ends another that somebody may hold.
  */
 #include "stack/stack.h"
 #include "tcp/receive.h"
 
-#define LOOK 64u /* records that one call looks at */
+#define LOOK    64u /* records that one call looks at */
+#define LEAST   4u  /* steps of the progress clock, 67 ms: no patience is less */
+#define REST_NS (2 * CONN_PROGRESS_NS)
+#define GROW_NS UINT64_C(1000000000)
 
 /* What one call looks for, and the best it has found. */
 struct look {
     const struct conn *keep;
     uint32_t blocks; /* that must be free; 0 = a record is wanted */
+    uint32_t patience;
+    bool ahead; /* of need: in vain nothing is lost */
     struct conn *longest;
     uint32_t waited;
 };
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
 
 void shed_init(struct estab_stack *stack)
 {
     stack->shed = (struct shed){
         .orphans = {NONE, NONE},
+        .patience = stack->settings.stall,
         .reserve = UINT16_MAX / pool_payload(&stack->pool) + 1,
+        .records = smaller(stack->settings.max_connections / 32 + 1, 1024),
     };
 }
 
@@ -96,18 +110,47 @@ static uint32_t waited(const struct estab_stack *stack, const struct conn *conn)
     return (uint16_t)(conn_progress_clock(stack->tcp.now) - conn->tcp.progress);
 }
 
+/* Who has waited for less is healthy. */
+static uint32_t patience(const struct estab_stack *stack)
+{
+    uint64_t seconds = (stack->tcp.now - stack->shed.vain_ns) / GROW_NS;
+    uint64_t grown = seconds < 16 ? (uint64_t)stack->shed.patience << seconds : UINT32_MAX;
+    return grown < stack->settings.stall ? (uint32_t)grown : stack->settings.stall;
+}
+
+bool besieged(const struct estab_stack *stack)
+{
+    return patience(stack) < stack->settings.stall;
+}
+
+static void lose_patience(struct estab_stack *stack)
+{
+    bool lately = stack->tcp.now - stack->shed.vain_ns < REST_NS;
+    if (!lately && stack->settings.stall != UINT32_MAX) {
+        uint32_t half = patience(stack) / 2;
+        stack->shed.patience = half > LEAST ? half : smaller(LEAST, stack->settings.stall);
+        stack->shed.vain_ns = stack->tcp.now;
+    }
+}
+
 static bool has_blocks(const struct tcp_conn *c)
 {
     return c->snd.head != NULL || c->rcv.head != NULL || c->rcv.ahead != NULL;
 }
 
-/* An orphan waits for its peer in any case, to come to its end. */
+/* Its peer opened it and has said nothing since, nor have we. */
+static bool carried_nothing(const struct tcp_conn *c)
+{
+    return c->passive && c->bytes_received == 0 && c->bytes_sent == 0;
+}
+
+/* For blocks only who has some; an orphan waits for its peer in any case, to come to its end. */
 static bool may_go(const struct estab_stack *stack, const struct conn *conn, const struct look *look)
 {
     const struct tcp_conn *c = &conn->tcp;
-    return conn != look->keep && state_is_synchronized(c->state) && c->state != ESTAB_TIME_WAIT &&
-           (conn->orphan || conn_waits_for_peer(c)) && (look->blocks == 0 || has_blocks(c)) &&
-           waited(stack, conn) > stack->settings.stall;
+    bool waits = conn->orphan || conn_waits_for_peer(c) || carried_nothing(c);
+    return conn != look->keep && state_is_synchronized(c->state) && c->state != ESTAB_TIME_WAIT && waits &&
+           (look->blocks == 0 || has_blocks(c)) && waited(stack, conn) > look->patience;
 }
 
 static bool enough(const struct estab_stack *stack, const struct look *look)
@@ -119,10 +162,19 @@ static void end_connection(struct estab_stack *stack, struct conn *conn)
 {
     uint64_t *counter = conn->orphan ? &stack->counters.orphans_dropped : &stack->counters.shed_connections;
     ++*counter;
-    stack->shed.records_wanted -= stack->shed.records_wanted > 0;
     conn_context(stack, conn, stack->tcp.now);
     conn_abort(stack, conn, -ESTAB_ENOBUFS);
     conn_settle(stack, conn);
+    if (conn->in_use) {
+        conn->shed = true;
+        stack->shed.husks++;
+    }
+}
+
+void shed_forget(struct estab_stack *stack, struct conn *conn)
+{
+    stack->shed.husks -= conn->shed;
+    conn->shed = false;
 }
 
 void orphans_cap(struct estab_stack *stack)
@@ -178,6 +230,7 @@ static bool turn(struct estab_stack *stack, struct look *look)
 static void shed(struct estab_stack *stack, struct look *look)
 {
     uint32_t *passed = &stack->shed.passed[look->blocks > 0];
+    look->patience = patience(stack);
     bool found = turn(stack, look);
     if (!enough(stack, look)) {
         if (shed_orphan(stack, look)) {
@@ -189,13 +242,20 @@ static void shed(struct estab_stack *stack, struct look *look)
     }
     if (found) {
         *passed = 0;
-    } else if (*passed >= stack->conn_fresh) {
-        *passed = 0;
-        if (look->blocks == 0) {
-            stack->shed.records_wanted = 0; /* in vain; whoever comes next asks anew */
-        }
-        stack->shed.again_ns[look->blocks > 0] = stack->tcp.now + CONN_PROGRESS_NS; /* none stalls before */
+        return;
     }
+    if (!look->ahead) {
+        lose_patience(stack);
+    }
+    if (*passed >= stack->conn_fresh) {
+        *passed = 0;
+        stack->shed.again_ns[look->blocks > 0] = stack->tcp.now + REST_NS;
+    }
+}
+
+static bool rests(const struct estab_stack *stack, bool blocks)
+{
+    return stack->tcp.now < stack->shed.again_ns[blocks];
 }
 
 void shed_for_text(struct estab_stack *stack, const struct conn *conn, const struct tcp_segment *seg)
@@ -204,59 +264,54 @@ void shed_for_text(struct estab_stack *stack, const struct conn *conn, const str
     tcp_seq next = conn->tcp.rcv_nxt;
     struct look look = {.keep = conn, .blocks = length / pool_payload(&stack->pool) + 1};
     bool in_order = seq_leq(seg->seq, next) && seq_gt(seq_add(seg->seq, length), next);
-    if (in_order && !enough(stack, &look) && stack->tcp.now >= stack->shed.again_ns[true]) {
+    if (in_order && !enough(stack, &look) && !rests(stack, true)) {
         shed(stack, &look);
     }
 }
 
-void shed_for_record(struct estab_stack *stack)
+void shed_for_user(struct estab_stack *stack)
 {
-    const struct look look = {.blocks = 0};
-    if (stack->conn_count == stack->settings.max_connections && !shed_orphan(stack, &look) &&
-        stack->shed.records_wanted < LOOK) {
-        stack->shed.records_wanted++;
+    const struct look look = {.blocks = 0, .patience = patience(stack)};
+    shed_orphan(stack, &look);
+}
+
+/* Husks are free as soon as their users close them. */
+void shed_for_connection(struct estab_stack *stack)
+{
+    uint32_t free = stack->settings.max_connections - stack->conn_count + stack->shed.husks;
+    struct look look = {.blocks = 0, .ahead = free > 0};
+    if (free < (besieged(stack) ? stack->shed.records : 1) && !rests(stack, false)) {
+        shed(stack, &look);
     }
 }
 
-/* ---- what was not to be had at once ---- */
+/* ---- for senders: in the tick, since they asked in a call of their own ---- */
+
+static bool sender_waits(const struct estab_stack *stack)
+{
+    return stack->starved.head != NONE && blocks_for_senders(stack) == 0;
+}
 
 static bool blocks_wanted(const struct estab_stack *stack)
 {
-    return stack->starved.head != NONE && !blocks_recovered(stack);
-}
-
-static bool record_wanted(const struct estab_stack *stack)
-{
-    return stack->conn_count == stack->settings.max_connections && stack->shed.records_wanted > 0;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
+    return sender_waits(stack) ||
+           (besieged(stack) && !blocks_plenty(stack));
 }
 
 uint64_t shed_deadline(const struct estab_stack *stack)
 {
-    uint64_t blocks = stack->starved.head == NONE ? UINT64_MAX
-                      : blocks_recovered(stack)   ? stack->wake_ns
-                                                  : stack->shed.again_ns[true];
-    uint64_t record = record_wanted(stack) ? stack->shed.again_ns[false] : UINT64_MAX;
-    uint64_t next = earlier(blocks, record);
+    bool wakes = stack->starved.head != NONE || (stack->starved_shut.head != NONE && blocks_plenty(stack));
+    uint64_t next = blocks_wanted(stack) ? stack->shed.again_ns[true]
+                    : wakes              ? stack->wake_ns
+                                         : UINT64_MAX;
     return next > stack->tcp.now ? next : stack->tcp.now;
 }
 
 bool shed_tick(struct estab_stack *stack)
 {
-    if (blocks_wanted(stack) && stack->tcp.now >= stack->shed.again_ns[true]) {
-        struct look look = {.blocks = stack->pool.total / 8 + 1};
+    struct look look = {.blocks = stack->pool.total / 4 + 1, .ahead = !sender_waits(stack)};
+    if (blocks_wanted(stack) && !rests(stack, true)) {
         shed(stack, &look);
     }
-    if (!record_wanted(stack)) {
-        stack->shed.records_wanted = 0;
-    } else if (stack->tcp.now >= stack->shed.again_ns[false]) {
-        struct look look = {.blocks = 0};
-        shed(stack, &look);
-    }
-    return (blocks_wanted(stack) && stack->tcp.now >= stack->shed.again_ns[true]) ||
-           (record_wanted(stack) && stack->tcp.now >= stack->shed.again_ns[false]);
+    return blocks_wanted(stack) && !rests(stack, true);
 }

@@ -95,6 +95,7 @@ struct conn {
     bool has_record : 1;
     bool spent : 1;        /* its one connection is over, or never came about */
     bool orphan : 1;       /* in the list of them */
+    bool shed : 1;         /* ended for want of room, and its user has not closed it yet */
 };
 
 struct time_wait {
@@ -134,14 +135,17 @@ struct half_open {
 
 /*
  * Where shedding has got to: a hand goes over the records of connections, some each time. After a round that
- * found nothing it rests until again_ns. Both where [0] a record, [1] blocks are looked for.
+ * found nobody it rests until again_ns. Both where [0] a record, [1] blocks are looked for.
  */
 struct shed {
     uint64_t again_ns[2];
+    uint64_t vain_ns;        /* of the last round in vain */
+    uint32_t patience;       /* that it left, in steps of the progress clock */
     uint32_t passed[2];      /* records since something was found */
     uint32_t hand;
-    uint32_t records_wanted; /* that many connections found no record lately */
     uint32_t reserve;        /* blocks that any segment can be sure to fit into */
+    uint32_t records;        /* that are to be free while many come and hold theirs, husks included */
+    uint32_t husks;          /* connections that were ended and are not closed by their users yet */
     struct index_queue orphans; /* what got on least recently first, doubly linked */
     uint32_t orphan_count;
 };
@@ -197,7 +201,7 @@ struct estab_stack {
     struct siphash_key isn_key, stamp_key, port_key, cookie_key;
     uint64_t cookie_ns;        /* when the last cookie was sent; 0 = never */
     struct flow_hash_key table_key;
-    struct index_queue output, parked, ready, starved;
+    struct index_queue output, parked, ready, starved, starved_shut;
     uint64_t wake_ns;          /* before it no more of the starved are woken */
     uint32_t conn_free, conn_fresh, conn_count;
     uint32_t time_wait_free, time_wait_fresh, time_wait_count, time_wait_first, time_wait_last;
@@ -297,19 +301,28 @@ void queue_ready(struct estab_stack *stack, struct conn *conn);
 void ready_drop_dead(struct estab_stack *stack);
 void queue_starved(struct estab_stack *stack, struct conn *conn);
 void wake_starved(struct estab_stack *stack);
-/* Enough are free again for those who wait for some. */
-static inline bool blocks_recovered(const struct estab_stack *stack)
+static inline bool blocks_plenty(const struct estab_stack *stack)
 {
-    return pool_available(&stack->pool) > stack->pool.total / 8;
+    return pool_available(&stack->pool) > stack->pool.total / 4;
+}
+/* Blocks free for senders: the last 32nd is for what arrives in order, which its reader gives back soon. */
+static inline uint32_t blocks_for_senders(const struct estab_stack *stack)
+{
+    uint32_t kept = stack->pool.total / 32;
+    uint32_t free = pool_available(&stack->pool);
+    return free > kept ? free - kept : 0;
 }
 /*
- * The last eighth of the blocks is not for senders whose peer takes no more anyway: who can send at once
- * needs them, and what arrives in order (V-36). They wait until blocks come back, or the window opens.
+ * How many bytes a sender may add: it holds at most four times what is free (V-36). So few who send as much
+ * as they can share nearly all blocks, many leave some to each newcomer, and nothing has to be counted for
+ * it.
  */
-static inline bool conn_may_have_blocks(const struct estab_stack *stack, const struct conn *conn)
+static inline uint32_t conn_allowance(const struct estab_stack *stack, const struct conn *conn)
 {
-    const struct tcp_conn *c = &conn->tcp;
-    return blocks_recovered(stack) || !c->established || send_queue_length(&c->snd) < c->snd_wnd;
+    uint64_t free = (uint64_t)blocks_for_senders(stack) * pool_payload(&stack->pool);
+    uint32_t held = send_queue_length(&conn->tcp.snd);
+    uint64_t more = 4 * free > held ? (4 * free - held) / 5 : 0; /* of a block added one is free no more */
+    return more < UINT32_MAX ? (uint32_t)more : UINT32_MAX;
 }
 void waiting_push(struct estab_stack *stack, struct conn *listener, struct conn *child);
 struct conn *waiting_pop(struct estab_stack *stack, struct conn *listener);
@@ -418,8 +431,17 @@ static inline void shed_for_segment(struct estab_stack *stack, const struct conn
         shed_for_text(stack, conn, seg);
     }
 }
-/* No record is left for a connection: an orphan's may be had now, others later. */
-void shed_for_record(struct estab_stack *stack);
+/*
+ * Not long ago nobody was found who had stalled. Then blocks and records are made free ahead of need: whoever
+ * finds none costs a client a timeout.
+ */
+bool besieged(const struct estab_stack *stack);
+/* The user wants a connection and no record is left: an orphan's may be had. */
+void shed_for_user(struct estab_stack *stack);
+/* A handshake completes: where no record is left one is given up, so that its user gives it back. */
+void shed_for_connection(struct estab_stack *stack);
+/* Its user has closed it. */
+void shed_forget(struct estab_stack *stack, struct conn *conn);
 bool shed_tick(struct estab_stack *stack); /* true: there is more to do */
 uint64_t shed_deadline(const struct estab_stack *stack);
 /* Its user has given up the handle; it got on; it is over. */

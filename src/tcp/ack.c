@@ -92,7 +92,7 @@ static void advance(struct tcp_conn *c, struct tcp_context *ctx, const struct tc
     uint32_t acked = seq_diff(seg->ack, c->snd_una);
     uint32_t flight = conn_flight(c);
     c->snd_una = seg->ack;
-    conn_note_progress(c, ctx->now);
+    conn_note_acked(c, ctx->now, acked);
     c->probing = false;
     tcp_seq upto = seq_min(seg->ack, c->snd.end);
     if (seq_gt(upto, c->snd.begin)) {

@@ -59,7 +59,9 @@ static void receive_advance(struct tcp_conn *c, struct tcp_context *ctx, const s
     uint32_t added = seq_diff(c->rcv.end, c->rcv_nxt);
     c->bytes_received += added;
     c->rcv_nxt = c->rcv.end;
-    conn_note_progress(c, ctx->now);
+    if (conn_flight(c) == 0) { /* else what was sent is waited for */
+        conn_note_progress(c, ctx->now);
+    }
     c->events |= ESTAB_READABLE;
     if (c->shut_read) {
         recv_queue_consume(&c->rcv, ctx->pool, recv_queue_readable(&c->rcv));

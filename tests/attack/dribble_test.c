@@ -27,7 +27,7 @@ static void dribble(uint32_t step, int32_t first)
     struct rig_options options;
     rig_defaults(&options);
     options.config.send_buffer = TOTAL;
-    options.memory = (size_t)TOTAL + (2u << 20);
+    options.memory = (size_t)TOTAL * 3 / 2;
     struct rig *r = rig_start(&options);
     r->unchecked = true;
     r->wnd = first;

@@ -23,7 +23,7 @@ static struct rig *bomb_rig(const struct bomb *bomb)
     options.sack = true;
     options.wscale = 1 + 14;
     options.config.send_buffer = bomb->in_flight;
-    options.memory = bomb->in_flight + bomb->in_flight / 8 + ((size_t)1 << 20);
+    options.memory = bomb->in_flight + bomb->in_flight / 2 + ((size_t)1 << 20);
     struct rig *r = rig_start(&options);
     r->unchecked = true;
     r->wnd = 65535;

@@ -650,6 +650,7 @@ static void what_is_given_up_goes_in_the_stated_order(void **state)
     (void)state;
     struct server s;
     struct estab_config config = config_of(16);
+    config.stall_ns = 10 * SECOND;
     server_start_small(&s, &config, 24);
     struct crowd *c = &s.crowd;
     crowd_connect(c, 0, PLIGHTS, 60000);
@@ -686,7 +687,80 @@ static void what_is_given_up_goes_in_the_stated_order(void **state)
     server_stop(&s);
 }
 
-/* A stall_ns of ESTAB_INFINITE: nobody is ended; one of more than four hours is refused by its name. */
+/* Takes so many bytes more of what it was sent, each 100 ms, for ten seconds. */
+static void take_slowly(struct server *s, uint32_t a, uint32_t bytes_a, uint32_t b, uint32_t bytes_b)
+{
+    struct crowd *c = &s->crowd;
+    for (unsigned n = 0; n < 100; n++) {
+        c->peers[a].rcv += bytes_a;
+        crowd_say(c, a, (struct crowd_words){.flags = ACK, .wnd = 60000});
+        c->peers[b].rcv += bytes_b;
+        crowd_say(c, b, (struct crowd_words){.flags = ACK, .wnd = 60000});
+        pass(s, 100 * MS);
+    }
+}
+
+/*
+ * V-36, V-40: who takes a byte now and then does not get on by that: what counts is a part of what is held
+ * for it. The one that takes a hundred bytes a second of 3,000 stays.
+ */
+static void dribbler_is_ended_before_one_that_is_slow(void **state)
+{
+    (void)state;
+    enum { DRIBBLER = ORPHAN, SLOW = STALLED };
+    struct server s;
+    struct estab_config config = config_of(16);
+    config.stall_ns = 2 * SECOND;
+    server_start_small(&s, &config, 24);
+    crowd_connect(&s.crowd, 0, PLIGHTS, 60000);
+    settle(&s);
+    stalls(&s, SLOW);
+    stalls(&s, DRIBBLER);
+    take_slowly(&s, DRIBBLER, 1, SLOW, 10);
+    char order[32] = "";
+    uint8_t drop = 0;
+    fill(&s, order, &drop);
+    assert_string_equal(order, "s");
+    settle(&s);
+    assert_true(s.crowd.peers[DRIBBLER].reset);
+    assert_int_equal(s.conns[DRIBBLER], 0);
+    assert_true(s.conns[SLOW] != 0 && !s.crowd.peers[SLOW].reset);
+    server_stop(&s);
+}
+
+/*
+ * V-36: a sender may hold four times what it leaves free, so that there is some for the next one, and the
+ * last 32nd of the blocks is for what arrives.
+ */
+static void sender_leaves_some_blocks_to_the_next(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 200, SENDERS = 3 };
+    static const uint8_t bytes[BLOCKS * 1024];
+    struct server s;
+    struct estab_config config = config_of(16);
+    config.send_buffer = sizeof bytes;
+    server_start_small(&s, &config, BLOCKS);
+    struct crowd *c = &s.crowd;
+    crowd_connect(c, 0, SENDERS, 60000);
+    settle(&s);
+    ptrdiff_t sent[SENDERS];
+    for (uint32_t i = 0; i < SENDERS; i++) {
+        c->peers[i].deaf = true;
+        ptrdiff_t more;
+        for (sent[i] = 0; (more = estab_send(c->stack, c->now, s.conns[i], bytes, sizeof bytes, 0)) > 0;) {
+            sent[i] += more;
+        }
+        assert_int_equal(more, -ESTAB_EAGAIN);
+        uint32_t free = crowd_memory(c).blocks - crowd_memory(c).blocks_used;
+        assert_true(sent[i] > 0 && (uint64_t)sent[i] <= 4 * (uint64_t)(free + 1) * 1024);
+    }
+    assert_in_range(sent[0], BLOCKS * 1024 * 7 / 10, BLOCKS * 1024 * 8 / 10);
+    assert_true(crowd_memory(c).blocks_used <= crowd_memory(c).blocks - crowd_memory(c).blocks / 32);
+    server_stop(&s);
+}
+
+/* A stall_ns of ESTAB_INFINITE: nobody is ended; one of more than ten minutes is refused by its name. */
 static void nobody_is_ended_where_it_is_switched_off(void **state)
 {
     (void)state;
@@ -708,7 +782,7 @@ static void nobody_is_ended_where_it_is_switched_off(void **state)
     static uint8_t memory[1 << 20] __attribute__((aligned(16)));
     const char *what = NULL;
     int error = 0;
-    config.stall_ns = 4 * 3600 * SECOND + 1;
+    config.stall_ns = 600 * SECOND + 1;
     assert_null(estab_init(memory, sizeof memory, &config, &error, &what));
     assert_int_equal(error, -ESTAB_EINVAL);
     assert_string_equal(what, "stall_ns");
@@ -724,6 +798,7 @@ static void sender_without_a_block_is_helped_by_the_tick(void **state)
     static const uint8_t bytes[3000];
     struct server s;
     struct estab_config config = config_of(16);
+    config.stall_ns = 10 * SECOND;
     server_start_small(&s, &config, 24);
     struct crowd *c = &s.crowd;
     crowd_connect(c, 0, PLIGHTS, 60000);
@@ -756,8 +831,8 @@ static void sender_without_a_block_is_helped_by_the_tick(void **state)
 
 /*
  * V-36 (Naptha): where records of connections run out, one that has stalled makes room and its user is
- * told, and the newcomer is served as it tries again; connections that owe nothing are never ended for
- * another.
+ * told, and the newcomer is served as it tries again; one that its peer opened and never used is another's
+ * soon; connections that were of use and owe nothing are never ended for another.
  */
 static void stalled_connection_gives_its_record_and_idle_ones_do_not(void **state)
 {
@@ -768,6 +843,10 @@ static void stalled_connection_gives_its_record_and_idle_ones_do_not(void **stat
     server_start_small(&s, &config, 60);
     struct crowd *c = &s.crowd;
     crowd_connect(c, 0, idle + 1, 60000);
+    for (uint32_t i = 0; i <= idle; i++) {
+        crowd_say(c, i, (struct crowd_words){.flags = ACK | PSH, .wnd = 60000, .length = 1});
+        crowd_go_on(c, i, 1);
+    }
     settle(&s);
     assert_int_equal(crowd_memory(c).connections, crowd_memory(c).connections_max);
     crowd_say(c, 40, (struct crowd_words){.flags = SYN, .wnd = 60000});
@@ -797,6 +876,51 @@ static void stalled_connection_gives_its_record_and_idle_ones_do_not(void **stat
     for (uint32_t i = 0; i < idle; i++) {
         assert_true(s.conns[i] != 0 && !c->peers[i].reset);
     }
+    server_stop(&s);
+}
+
+/* The ACK that completes a newcomer's handshake, again each 50 ms until one is ended for it. */
+static unsigned knock(struct server *s, uint32_t peer, unsigned most)
+{
+    struct crowd *c = &s->crowd;
+    uint64_t before = crowd_counters(c).shed_connections;
+    crowd_say(c, peer, (struct crowd_words){.flags = SYN, .wnd = 60000});
+    crowd_listen(c);
+    crowd_go_on(c, peer, 1);
+    for (unsigned n = 0; n < most; n++) {
+        crowd_say(c, peer, (struct crowd_words){.flags = ACK, .wnd = 60000});
+        if (crowd_counters(c).shed_connections > before) {
+            return n;
+        }
+        pass(s, 50 * MS);
+    }
+    return most;
+}
+
+/*
+ * V-36 (Naptha, by number): a table full of connections that their peers never used makes room, but not at
+ * once: each look in vain halves what is left of stall_ns, and quiet seconds bring it back.
+ */
+static void connections_never_used_make_room_the_sooner_the_more_is_asked_for(void **state)
+{
+    (void)state;
+    const uint32_t silent = 15;
+    struct server s;
+    struct estab_config config = config_of(silent + 1);
+    server_start_small(&s, &config, 60);
+    struct crowd *c = &s.crowd;
+    crowd_connect(c, 0, silent, 60000);
+    settle(&s);
+    pass(&s, 400 * MS);
+    assert_in_range(knock(&s, 40, 20), 3, 5); /* 10 s, 5, 2.5, 1.25, 0.6: waited for 0.6 s by then */
+    settle(&s);
+    crowd_say(c, 40, (struct crowd_words){.flags = ACK, .wnd = 60000});
+    assert_int_equal(c->drop, ESTAB_DROP_NONE); /* its user has closed the other */
+    settle(&s);
+    assert_in_range(knock(&s, 41, 20), 0, 1); /* the next goes soon */
+    pass(&s, 8 * SECOND);
+    assert_int_equal(crowd_counters(c).shed_connections, 2);
+    assert_int_equal(knock(&s, 42, 1), 1); /* ten seconds again, and nobody has waited for so long */
     server_stop(&s);
 }
 
@@ -954,6 +1078,9 @@ int main(void)
         cmocka_unit_test(peers_that_stop_acknowledging_are_freed_at_r2),
         cmocka_unit_test(more_clients_than_the_backlog_are_served_as_they_try_again),
         cmocka_unit_test(what_is_given_up_goes_in_the_stated_order),
+        cmocka_unit_test(dribbler_is_ended_before_one_that_is_slow),
+        cmocka_unit_test(sender_leaves_some_blocks_to_the_next),
+        cmocka_unit_test(connections_never_used_make_room_the_sooner_the_more_is_asked_for),
         cmocka_unit_test(nobody_is_ended_where_it_is_switched_off),
         cmocka_unit_test(sender_without_a_block_is_helped_by_the_tick),
         cmocka_unit_test(stalled_connection_gives_its_record_and_idle_ones_do_not),
