@@ -236,7 +236,7 @@ struct estab_config {
     uint64_t max_rto_ns;          /* 0 = 60 s (RFC 6298 2.5) */
     uint64_t initial_rto_ns;      /* 0 = 1 s (RFC 6298 2.1) */
     uint64_t delayed_ack_ns;      /* 0 = 40 ms; below 500 ms (MUST-40); ESTAB_OFF = acknowledge at once */
-    uint64_t syn_timeout_ns;      /* R2 of a SYN; 0 = 180 s (MUST-23) */
+    uint64_t syn_timeout_ns;      /* R2 of a SYN; 0 = 180 s (MUST-23); handshakes in the SYN cache: 15 s */
     uint64_t user_timeout_ns;     /* R2 of data; 0 = 900 s (SHLD-11: at least 100 s); ESTAB_INFINITE */
     /*
      * Where the budget is used up, who has waited for its peer for longest is ended (-ESTAB_ENOBUFS): without

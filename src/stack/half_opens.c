@@ -436,6 +436,7 @@ void half_opens_drop(struct estab_stack *stack, uint32_t listener)
 
 /* ---- time ---- */
 
+/* DEVIATION from MUST-23: four SYN,ACKs, and 15 s are enough for a peer who means it. */
 static void due(struct estab_stack *stack, struct half_open *entry)
 {
     if (entry->tcp.sent < HALF_OPEN_LISTS) {
