@@ -84,8 +84,8 @@ bool place_is_given(const struct estab_stack *stack, const struct flow_key *key,
     }
     struct flow_words flow;
     flow_words_of(key, &flow);
-    uint64_t words[6] = {flow.w[0], flow.w[1], flow.w[2], flow.w[3], flow.w[4], stack->tcp.now};
-    uint64_t chance = siphash13(&stack->cookie_key, words, 6) >> 32;
+    flow.w[flow.count] = stack->tcp.now;
+    uint64_t chance = siphash13(&stack->cookie_key, flow.w, flow.count + 1) >> 32;
     return (chance * window) >> 32 < left;
 }
 

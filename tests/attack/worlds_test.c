@@ -720,6 +720,7 @@ static void worlds_last_place_tells_little(void **state)
             fill_but_one(t, trial, &shared[i]);
             shown += last_place_shows(t, &shared[i]);
         }
+        print_message("%u of %u\n", shown, trials);
         /* trials / window expected; at most that and three standard deviations */
         assert_true(shown <= trials / shared[i].window + 1 + (i == 0 ? 3 : 7));
         stop(t);
