@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 legs=${*:-release clang asan s390x}
 jobs=${JOBS:-$(nproc)}
 core='^(unit|stack|rfc|replay|matrix)$'
-sanitized='^(unit|stack|rfc|replay|matrix|demo|script)$'
+sanitized='^(unit|stack|attack|rfc|replay|matrix|demo|script)$'
 summary=""
 failed=0
 

@@ -1016,7 +1016,7 @@ static void ranges_ahead_are_bounded(void **state)
     struct rig_options options;
     rig_defaults(&options);
     options.config.block_size = 65536;
-    options.memory = estab_memory_minimum(&options.config) + 32 * 65536;
+    options.memory = (estab_memory_minimum(&options.config) + 32 * 65536 + 63) & ~(size_t)63;
     struct rig *r = rig_start(&options);
     rig_reach(r, AT_ESTABLISHED);
     for (uint32_t i = 0; i < 600; i++) {
