@@ -55,4 +55,14 @@ static inline uint32_t pool_available(const struct pool *pool)
     return pool->total - pool->used;
 }
 
+/*
+ * Blocks that are kept for what is given back soon (V-36): senders leave so many, and twice as many whoever
+ * has text that is not read yet, or comes ahead of a gap. The rest is for text in order whose reader keeps
+ * up.
+ */
+static inline uint32_t pool_kept(const struct pool *pool)
+{
+    return pool->total / 32;
+}
+
 #endif

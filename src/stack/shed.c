@@ -25,7 +25,7 @@ struct look {
     const struct conn *keep;
     uint32_t blocks; /* that must be free; 0 = a record is wanted */
     uint32_t patience;
-    bool ahead; /* of need: in vain nothing is lost */
+    bool ahead; /* of need: in vain patience is not lost */
     struct conn *longest;
     uint32_t waited;
 };
@@ -262,7 +262,11 @@ void shed_for_text(struct estab_stack *stack, const struct conn *conn, const str
 {
     uint32_t length = seg->text_length;
     tcp_seq next = conn->tcp.rcv_nxt;
-    struct look look = {.keep = conn, .blocks = length / pool_payload(&stack->pool) + 1};
+    struct look look = {
+        .keep = conn,
+        .blocks = length / pool_payload(&stack->pool) + 1,
+        .ahead = recv_queue_readable(&conn->tcp.rcv) > 0, /* its reader is behind: nobody else's fault */
+    };
     bool in_order = seq_leq(seg->seq, next) && seq_gt(seq_add(seg->seq, length), next);
     if (in_order && !enough(stack, &look) && !rests(stack, true)) {
         shed(stack, &look);
@@ -294,8 +298,7 @@ static bool sender_waits(const struct estab_stack *stack)
 
 static bool blocks_wanted(const struct estab_stack *stack)
 {
-    return sender_waits(stack) ||
-           (besieged(stack) && !blocks_plenty(stack));
+    return sender_waits(stack) || (besieged(stack) && !blocks_plenty(stack));
 }
 
 uint64_t shed_deadline(const struct estab_stack *stack)

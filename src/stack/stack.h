@@ -305,10 +305,9 @@ static inline bool blocks_plenty(const struct estab_stack *stack)
 {
     return pool_available(&stack->pool) > stack->pool.total / 4;
 }
-/* Blocks free for senders: the last 32nd is for what arrives in order, which its reader gives back soon. */
 static inline uint32_t blocks_for_senders(const struct estab_stack *stack)
 {
-    uint32_t kept = stack->pool.total / 32;
+    uint32_t kept = pool_kept(&stack->pool);
     uint32_t free = pool_available(&stack->pool);
     return free > kept ? free - kept : 0;
 }

@@ -80,9 +80,19 @@ void receive_shed_ahead(struct tcp_conn *c, struct tcp_context *ctx)
     c->dsack = c->dsack && seq_leq(c->dsack_right, c->rcv_nxt);
 }
 
+/* It is in order and all before is read, or there are blocks enough. */
+static bool may_keep(const struct tcp_conn *c, const struct pool *pool, const struct tcp_segment *seg)
+{
+    return (recv_queue_readable(&c->rcv) == 0 && seq_leq(seg->seq, c->rcv_nxt)) ||
+           pool_available(pool) >= 2 * pool_kept(pool);
+}
+
 /* What came ahead of a gap gives way to what is in order. */
 static enum recv_verdict insert(struct tcp_conn *c, struct tcp_context *ctx, const struct tcp_segment *seg)
 {
+    if (!may_keep(c, ctx->pool, seg)) {
+        return RECV_NO_MEMORY;
+    }
     enum recv_verdict verdict = recv_queue_insert(&c->rcv, ctx->pool, seg->seq, seg->text, seg->text_length);
     if (verdict == RECV_NO_MEMORY && seq_eq(seg->seq, c->rcv_nxt) && recv_queue_has_ahead(&c->rcv)) {
         ctx->counters->no_memory++;

@@ -760,6 +760,41 @@ static void sender_leaves_some_blocks_to_the_next(void **state)
     server_stop(&s);
 }
 
+/*
+ * V-36, V-38: the last sixteenth of the blocks is not for text that nobody reads, nor for text ahead of gaps:
+ * a request in order is taken, and nobody has to go for it.
+ */
+static void unread_text_leaves_room_for_requests(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 64, UNREAD = 0, ASKS = 1, GAPS = 2 };
+    struct server s;
+    struct estab_config config = config_of(16);
+    server_start_small(&s, &config, BLOCKS);
+    struct crowd *c = &s.crowd;
+    crowd_connect(c, 0, PLIGHTS, 60000);
+    settle(&s);
+    s.reads_nothing = true;
+    for (c->drop = ESTAB_DROP_NONE; c->drop == ESTAB_DROP_NONE;) {
+        crowd_say(c, UNREAD, (struct crowd_words){.flags = ACK, .wnd = 60000, .length = 500});
+        crowd_go_on(c, UNREAD, 500);
+        settle(&s);
+    }
+    assert_int_equal(c->drop, ESTAB_DROP_NO_MEMORY);
+    struct estab_memory use = crowd_memory(c);
+    assert_int_equal(use.blocks - use.blocks_used, 2 * (use.blocks / 32) - 1);
+    crowd_say(c, GAPS, (struct crowd_words){.flags = ACK, .seq = 50, .wnd = 60000, .length = 500});
+    assert_int_equal(c->drop, ESTAB_DROP_NO_MEMORY);
+    s.reads_nothing = false;
+    crowd_say(c, ASKS, (struct crowd_words){.flags = ACK | PSH, .wnd = 60000, .length = REQUEST});
+    assert_int_equal(c->drop, ESTAB_DROP_NONE);
+    settle(&s);
+    crowd_listen(c);
+    assert_true(c->peers[ASKS].got > 0);
+    assert_int_equal(crowd_counters(c).shed_connections, 0);
+    server_stop(&s);
+}
+
 /* A stall_ns of ESTAB_INFINITE: nobody is ended; one of more than ten minutes is refused by its name. */
 static void nobody_is_ended_where_it_is_switched_off(void **state)
 {
@@ -1081,6 +1116,7 @@ int main(void)
         cmocka_unit_test(dribbler_is_ended_before_one_that_is_slow),
         cmocka_unit_test(sender_leaves_some_blocks_to_the_next),
         cmocka_unit_test(connections_never_used_make_room_the_sooner_the_more_is_asked_for),
+        cmocka_unit_test(unread_text_leaves_room_for_requests),
         cmocka_unit_test(nobody_is_ended_where_it_is_switched_off),
         cmocka_unit_test(sender_without_a_block_is_helped_by_the_tick),
         cmocka_unit_test(stalled_connection_gives_its_record_and_idle_ones_do_not),
