@@ -155,12 +155,21 @@ uint32_t flow_find(const struct estab_stack *stack, const struct flow_key *key, 
     }
 }
 
+/* Who listens has no remote in the table. */
+static void forget_listener_found(struct estab_stack *stack, const struct conn *conn)
+{
+    if (ip_addr_is_any(&conn->remote)) {
+        stack->listener_found.port = 0;
+    }
+}
+
 void conn_enter_table(struct estab_stack *stack, struct conn *conn)
 {
     ESTAB_ASSERT(!conn->in_table);
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
     table_insert(&stack->table, flow_hash(stack, &key), conn_index(stack, conn));
     conn->in_table = true;
+    forget_listener_found(stack, conn);
     if (conn->tcp.state == ESTAB_LISTEN && conn->local_port == 0) {
         stack->wildcard_ports++;
     }
@@ -171,6 +180,7 @@ void conn_forget_flow(struct estab_stack *stack, struct conn *conn)
     struct flow_key key = {conn->local, conn->remote, conn->local_port, conn->remote_port};
     table_remove(&stack->table, flow_hash(stack, &key), conn_index(stack, conn));
     conn->in_table = false;
+    forget_listener_found(stack, conn);
     if (conn->local_port == 0) {
         stack->wildcard_ports--;
     }
@@ -196,29 +206,41 @@ static struct conn *listener_with(const struct estab_stack *stack, const struct 
  * The most special first: its address and port, any address of its family, any address; then those for every
  * port.
  */
-struct conn *listener_find(const struct estab_stack *stack, const struct flow_key *key)
+static struct conn *find_listener(const struct estab_stack *stack, const struct ip_addr *local, uint16_t port)
 {
     static const struct ip_addr any;
     static const uint8_t zero[4];
     const struct ip_addr any_v4 = ip_addr_v4(zero);
-    bool v4 = ip_addr_is_v4(&key->local);
-    uint16_t port = key->local_port;
-    if (port == 0 || key->remote_port == 0) {
-        return NULL; /* no connection has port 0, to us it means any */
-    }
     for (unsigned round = 0; round < 2; round++) {
-        struct conn *conn = listener_with(stack, &key->local, port);
-        if (conn == NULL && v4) {
+        struct conn *conn = listener_with(stack, local, port);
+        if (conn == NULL && ip_addr_is_v4(local)) {
             conn = listener_with(stack, &any_v4, port);
         }
         if (conn == NULL) {
             conn = listener_with(stack, &any, port);
         }
         if (conn != NULL || stack->wildcard_ports == 0) {
-            bool shared = conn != NULL && conn->listening && conn->group > 1;
-            return shared ? group_pick(stack, conn, key) : conn;
+            return conn;
         }
         port = 0;
     }
     return NULL;
+}
+
+struct conn *listener_find(struct estab_stack *stack, const struct flow_key *key)
+{
+    struct listener_found *found = &stack->listener_found;
+    if (key->local_port == 0 || key->remote_port == 0) {
+        return NULL; /* no connection has port 0, to us it means any */
+    }
+    if (found->port != key->local_port || !ip_addr_eq(&found->local, &key->local)) {
+        *found = (struct listener_found){
+            .local = key->local,
+            .conn = find_listener(stack, &key->local, key->local_port),
+            .port = key->local_port,
+        };
+    }
+    struct conn *conn = found->conn;
+    bool shared = conn != NULL && conn->listening && conn->group > 1;
+    return shared ? group_pick(stack, conn, key) : conn;
 }

@@ -133,6 +133,13 @@ struct half_open {
     uint16_t remote_port;
 };
 
+/* Whom the last segment for a listener, or for nobody, was for: most are for the same. */
+struct listener_found {
+    struct ip_addr local;
+    struct conn *conn; /* NULL: nobody listens there */
+    uint16_t port;     /* 0 = not known: a listener came or went */
+};
+
 /*
  * Where shedding has got to: a hand goes over the records of connections, some each time. After a round that
  * found nobody it rests until again_ns. Both where [0] a record, [1] blocks are looked for.
@@ -211,6 +218,7 @@ struct estab_stack {
     struct shed shed;
     uint32_t reply_head, reply_count;
     uint32_t wildcard_ports;   /* listeners on every port */
+    struct listener_found listener_found;
     uint32_t burst;            /* packets in a row for the connection at the head of the output queue */
     uint64_t port_counter;
     size_t budget, fixed;
@@ -278,7 +286,7 @@ void conn_leave_table(struct estab_stack *stack, struct conn *conn);
 void conn_forget_flow(struct estab_stack *stack, struct conn *conn);
 /* The id of a connection or TIME-WAIT record with exactly this key, TABLE_NONE. */
 uint32_t flow_find(const struct estab_stack *stack, const struct flow_key *key, uint32_t hash);
-struct conn *listener_find(const struct estab_stack *stack, const struct flow_key *key);
+struct conn *listener_find(struct estab_stack *stack, const struct flow_key *key);
 
 /* A segment on its way to whatever it is for. */
 struct arrival {

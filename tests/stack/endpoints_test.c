@@ -424,6 +424,21 @@ static void listener_on_any_address(void **state)
     }
 }
 
+/* Who was found for the last segment is not believed any more once a listener has come. */
+static void listener_that_comes_is_seen_at_once(void **state)
+{
+    (void)state;
+    struct rig_options options;
+    rig_defaults(&options);
+    struct rig *r = rig_start(&options);
+    inject(r, .flags = SYN, .seq = 0);
+    expect(r, .flags = RST | ACK, .seq = 0, .ack = 1);
+    rig_listen(r, 1);
+    inject(r, .flags = SYN, .seq = 0);
+    expect(r, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    rig_stop(r);
+}
+
 /* ---- closing ---- */
 
 /* SO_LINGER 0 */
@@ -725,6 +740,7 @@ int main(void)
         cmocka_unit_test(accepted_connection_inherits_options),
         cmocka_unit_test(dscp_and_hop_limit_change_mid_connection),
         cmocka_unit_test(listener_on_any_address),
+        cmocka_unit_test(listener_that_comes_is_seen_at_once),
         cmocka_unit_test(linger_zero_aborts),
         cmocka_unit_test(half_close_goes_on_receiving),
         cmocka_unit_test(close_sends_what_was_queued_and_vanishes),
