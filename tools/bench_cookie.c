@@ -111,7 +111,7 @@ static bool is_accepted(struct cookie *cookie)
     const uint8_t *theirs = cookie->out[0].data + at;
     uint8_t *tcp = ack + at;
     estab_conn conn;
-    memcpy(ack, cookie->syns[0], at + TCP);
+    memcpy(ack, cookie->syns[0], (size_t)at + TCP);
     put32(tcp + 4, get32(tcp + 4) + 1);
     put32(tcp + 8, get32(theirs + 4) + 1);
     tcp[12] = 0x80;
@@ -131,8 +131,9 @@ static bool is_accepted(struct cookie *cookie)
     if (accepted) {
         estab_abort(cookie->stack, cookie->now, conn);
     }
-    while (estab_pull(cookie->stack, cookie->now, cookie->out, BENCH_BATCH) > 0) {
-        continue;
+    unsigned count = BENCH_BATCH;
+    while (count > 0) {
+        count = estab_pull(cookie->stack, cookie->now, cookie->out, BENCH_BATCH);
     }
     return accepted;
 }

@@ -78,7 +78,7 @@ void conn_end(struct tcp_conn *c, struct tcp_context *ctx, enum tcp_event event,
     }
     tcp_timers_stop(c);
     c->owed = 0;
-    c->error = (int8_t)error;
+    c->error = (int16_t)error;
     c->events |= ESTAB_CLOSED_BIT | ESTAB_READABLE | (error != 0 ? ESTAB_ERROR : 0u);
 }
 

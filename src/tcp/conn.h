@@ -144,8 +144,8 @@ struct tcp_conn {
     uint16_t peer_mss;       /* from the peer's SYN, or the default (MUST-15) */
     uint16_t rcv_mss;        /* the largest text received, for the delayed ACK */
     uint16_t path_mss;       /* path MTU less IP and TCP headers without options */
-    int8_t error;            /* negated enum estab_error that ended it */
-    int8_t soft_error;
+    int16_t error;           /* negated enum estab_error that ended it */
+    int16_t soft_error;
     struct tcp_mtu_probe mtu;
     uint32_t rcv_limit;      /* bytes: the receive buffer */
     uint32_t snd_limit;

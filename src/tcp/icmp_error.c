@@ -40,7 +40,7 @@ void tcp_icmp_error(struct tcp_conn *c, struct tcp_context *ctx, enum icmp_kind 
      * MUST-56, R5927-03. DEVIATION from SHLD-26 by RFC 5927 5.2: in synchronized states hard errors are soft
      * too.
      */
-    c->soft_error = (int8_t)error_of(kind); /* SHLD-25, U-1 */
+    c->soft_error = (int16_t)error_of(kind); /* SHLD-25, U-1 */
     if (c->soft_errors) {
         c->events |= ESTAB_SOFT_ERROR;
     }
