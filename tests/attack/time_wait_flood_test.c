@@ -190,6 +190,7 @@ static void v47_more_than_there_is_room_for_lets_the_oldest_go(void **state)
     uint64_t ignored = siege_counters(&c->siege).drops[ESTAB_DROP_TIME_WAIT];
     last.flags = first.flags = RST;
     siege_put(&c->siege, &last);
+    assert_int_equal(siege_counters(&c->siege).drops[ESTAB_DROP_TIME_WAIT], ignored + 1);
     siege_put(&c->siege, &first);
     assert_int_equal(siege_counters(&c->siege).drops[ESTAB_DROP_TIME_WAIT], ignored + 1);
     siege_finish(&c->siege);
