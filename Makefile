@@ -42,7 +42,7 @@ explore: ## two endpoints over a bad channel in every course of events, and the 
 	@$(BUILD)/tests/explore --full
 	@/usr/bin/python3 tests/explore/spin.py --full
 
-faults: ## plants one fault at a time in a copy of the core; the matrix, and the exploration, must find each
+faults: ## plants one fault at a time in a copy of the core; the matrix, a named test, or the exploration must find each
 	$(call build_tests,estab_matrix)
 	@/usr/bin/python3 tests/matrix/faults.py --jobs $(JOBS)
 	@/usr/bin/python3 tests/explore/faults.py --jobs $(JOBS)
