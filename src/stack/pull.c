@@ -316,15 +316,14 @@ static void count_out(struct estab_stack *stack, const struct estab_packet *pack
 /* What does not belong to a connection goes first: ARP, ICMP, RST, TIME-WAIT's ACKs. */
 static bool pull_own(struct estab_stack *stack, struct estab_packet *packet)
 {
-    if (ip_pull(stack->ip, stack->tcp.now, packet)) {
-        count_out(stack, packet, false);
-        return true;
+    uint64_t now = stack->tcp.now;
+    bool own = ip_pull(stack->ip, now, packet);
+    bool reply = !own && reply_pull(stack, packet);
+    own = own || (!reply && ip_pull(stack->ip, now, packet)); /* a reply's neighbour is asked for */
+    if (own || reply) {
+        count_out(stack, packet, reply);
     }
-    if (reply_pull(stack, packet)) {
-        count_out(stack, packet, true);
-        return true;
-    }
-    return false;
+    return own || reply;
 }
 
 static void clear(struct estab_packet *packet)
