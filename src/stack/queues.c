@@ -35,6 +35,7 @@ void unpark_all(struct estab_stack *stack)
         queue_output(stack, conn);
     }
     stack->parked.tail = NONE;
+    replies_unpark(stack);
 }
 
 void queue_ready(struct estab_stack *stack, struct conn *conn)

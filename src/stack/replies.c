@@ -1,7 +1,8 @@
 /*
- * Segments that belong to no connection: RSTs, and the ACKs of TIME-WAIT. They wait in a small ring until
- * they are pulled; what finds no room there is dropped and counted, and RSTs that strangers provoke are
- * limited in rate, each remote by itself.
+ * Segments that belong to no connection: RSTs, SYN,ACKs of the SYN cache and cookies, the ACKs of TIME-WAIT.
+ * They wait in a small ring until they are pulled; what finds no room there is dropped and counted, and RSTs
+ * that strangers provoke are limited in rate, each remote by itself. A few may also wait for a neighbour that
+ * is being asked for (RFC 1122 2.3.2.2).
  */
 #include "base/mem.h"
 #include "stack/stack.h"
@@ -121,6 +122,44 @@ static void build(struct estab_stack *stack, struct reply *reply, const struct i
     trace_reply(stack, reply, &seg);
 }
 
+/* RFC 1122 2.3.2.2: the latest are kept. A few are enough: it is the first packet to a peer that waits. */
+static void park(struct estab_stack *stack, const struct reply *reply, const struct ip_path *path)
+{
+    struct waiting_reply *waiting = stack->waiting_replies;
+    if (stack->replies_waiting == REPLIES_WAITING) {
+        stack->counters.drops[ESTAB_DROP_NEIGHBOUR_UNKNOWN]++;
+        stack->replies_waiting--;
+        memmove(waiting, waiting + 1, stack->replies_waiting * sizeof *waiting);
+    }
+    waiting[stack->replies_waiting++] = (struct waiting_reply){*reply, *path};
+}
+
+/* Whose neighbour was forgotten meanwhile has lost its place: asking again would be a second question. */
+void replies_unpark(struct estab_stack *stack)
+{
+    uint32_t count = stack->replies_waiting;
+    stack->replies_waiting = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct waiting_reply *waiting = &stack->waiting_replies[i];
+        bool valid = ip_path_valid(stack->ip, &waiting->path);
+        struct reply *slot = valid ? reply_room(stack) : NULL;
+        stack->counters.drops[ESTAB_DROP_NEIGHBOUR_UNKNOWN] += !valid;
+        if (slot != NULL) {
+            *slot = waiting->reply;
+        }
+    }
+}
+
+/* The way to whom a reply goes; it is ready only if this says so. */
+static enum ip_path_state find_way(struct estab_stack *stack, struct reply *reply, struct ip_path *path)
+{
+    struct ip_path_query query = {&reply->destination, 0, reply->interface};
+    if (ip_path_find(stack->ip, stack->tcp.now, &query, &reply->source, path) != 0) {
+        return IP_PATH_FAILED;
+    }
+    return ip_path_resolve(stack->ip, stack->tcp.now, path);
+}
+
 bool reply_pull(struct estab_stack *stack, struct estab_packet *packet)
 {
     while (stack->reply_count > 0) {
@@ -128,14 +167,16 @@ bool reply_pull(struct estab_stack *stack, struct estab_packet *packet)
         stack->reply_head = stack->reply_head + 1 == stack->settings.max_replies ? 0 : stack->reply_head + 1;
         stack->reply_count--;
         struct ip_path path = {0};
-        struct ip_path_query query = {&reply->destination, 0, reply->interface};
-        uint64_t now = stack->tcp.now;
-        if (ip_path_find(stack->ip, now, &query, &reply->source, &path) == 0 &&
-            ip_path_resolve(stack->ip, now, &path) == IP_PATH_READY) {
+        enum ip_path_state state = find_way(stack, reply, &path);
+        if (state == IP_PATH_READY) {
             build(stack, reply, &path, packet);
             return true;
         }
-        stack->counters.drops[ESTAB_DROP_NEIGHBOUR_UNKNOWN]++;
+        if (state == IP_PATH_WAIT) {
+            park(stack, reply, &path);
+        } else {
+            stack->counters.drops[ESTAB_DROP_NEIGHBOUR_UNKNOWN]++;
+        }
     }
     return false;
 }

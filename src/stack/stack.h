@@ -25,6 +25,7 @@
 #define RECORD_IDS   (TIME_WAIT_ID | HALF_OPEN_ID) /* with none connections and listeners */
 
 #define HALF_OPEN_LISTS 4 /* SYN,ACKs that a handshake in the cache is worth */
+#define REPLIES_WAITING 4 /* for neighbours that are asked for; the latest ones */
 #define EARLY_CHILDREN 32 /* connections that SYNs with text may have, over all listeners */
 
 /* A queue of connections by index, linked through one of their link fields. */
@@ -171,6 +172,12 @@ struct reply {
     uint8_t state_after;
 };
 
+/* A reply that found its way, but whose neighbour has not answered yet. */
+struct waiting_reply {
+    struct reply reply;
+    struct ip_path path;
+};
+
 /* The config with every default filled in. */
 struct settings {
     struct tcp_limits limits;
@@ -217,6 +224,8 @@ struct estab_stack {
     struct index_queue half_open_lists[HALF_OPEN_LISTS]; /* by SYN,ACKs sent */
     struct shed shed;
     uint32_t reply_head, reply_count;
+    uint32_t replies_waiting;
+    struct waiting_reply waiting_replies[REPLIES_WAITING]; /* the oldest first */
     uint32_t wildcard_ports;   /* listeners on every port */
     struct listener_found listener_found;
     uint32_t burst;            /* packets in a row for the connection at the head of the output queue */
@@ -416,6 +425,8 @@ struct reply *reply_room(struct estab_stack *stack);
 /* Such a segment. */
 void reply_add(struct estab_stack *stack, const struct flow_key *key, const struct reply *reply);
 bool reply_pull(struct estab_stack *stack, struct estab_packet *packet);
+/* A neighbour has answered, or will not: what waits goes out after all. */
+void replies_unpark(struct estab_stack *stack);
 /* The RST that tcp_reset_for() makes, within the limit on them. */
 void reply_reset(struct estab_stack *stack, const struct arrival *arrival);
 
